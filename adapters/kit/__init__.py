@@ -1,0 +1,1 @@
+"""What every adapter is built from: the one HTTP door, key loading, signing, settings, wire parsing."""

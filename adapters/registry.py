@@ -1,0 +1,32 @@
+"""Provider names and how to build them. Third parties join by an entry point of the group `jiaofei.adapters`."""
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Final, cast
+
+from adapters.kit.base import BuildProvider
+
+ENTRY_POINT_GROUP: Final = "jiaofei.adapters"
+
+_BUILDERS: Final = {
+    "wechatpay": "adapters.wechatpay:build",
+    "alipay": "adapters.alipay:build",
+}
+
+
+def provider_names() -> tuple[str, ...]:
+    """Every provider that an account may name."""
+    return tuple(_BUILDERS) + tuple(sorted(entry_points(group=ENTRY_POINT_GROUP).names))
+
+
+def find_builder(provider: str) -> BuildProvider:
+    """
+    The build function of a provider.
+
+    Raises:
+        KeyError: No adapter of that name.
+    """
+    if provider in _BUILDERS:
+        module, function = _BUILDERS[provider].split(":")
+        return cast(BuildProvider, getattr(import_module(module), function))
+    return cast(BuildProvider, entry_points(group=ENTRY_POINT_GROUP)[provider].load())
