@@ -28,5 +28,5 @@ def find_builder(provider: str) -> BuildProvider:
     """
     if provider in _BUILDERS:
         module, function = _BUILDERS[provider].split(":")
-        return cast(BuildProvider, getattr(import_module(module), function))
-    return cast(BuildProvider, entry_points(group=ENTRY_POINT_GROUP)[provider].load())
+        return cast("BuildProvider", getattr(import_module(module), function))
+    return cast("BuildProvider", entry_points(group=ENTRY_POINT_GROUP)[provider].load())

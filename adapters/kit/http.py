@@ -32,7 +32,7 @@ class HttpAnswer:
 
 
 def wire_target(url: str) -> str:
-    """The path and query exactly as `Transport.send` puts them on the wire for this URL: what a provider sees signed."""
+    """The path and query exactly as `Transport.send` puts them on the wire for this URL: what a provider checks."""
     prepared = requests.PreparedRequest()
     prepared.prepare_url(url, None)
     return prepared.path_url

@@ -1,4 +1,4 @@
-"""Loads RSA keys and certificates in every shape that merchants paste. Each key is parsed once, when settings are read."""
+"""Loads RSA keys and certificates in every shape that merchants paste; each key once, when settings are read."""
 
 import base64
 import binascii

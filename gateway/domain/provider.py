@@ -41,7 +41,7 @@ class ProviderError(Exception):
 
 
 class ProviderUnavailable(ProviderError):
-    """Nothing was accepted, for certain: it never arrived, or was turned away (rate limit). Retry the same number later."""
+    """Nothing was accepted, for certain: it never arrived, or was turned away. Retry the same number later."""
 
 
 class NoVerdict(ProviderError):

@@ -34,6 +34,7 @@ class RefundReason(StrEnum):
     SURPLUS = "surplus"
     LATE = "late"
     POLICY = "policy"
+    OUTSIDE = "outside"  # made at the provider, in its console, and learnt from its notice
 
 
 class NotificationState(StrEnum):
