@@ -201,7 +201,7 @@ class TaskKind(StrEnum):
     CLOSE = "close"
     REFUND = "refund"
     QUERY_REFUND = "query_refund"
-    EXPIRE = "expire"
+    CLOSE_ORDER = "close_order"
 
 
 class TaskState(StrEnum):

@@ -77,7 +77,7 @@ REFUND_ARROWS: Final[dict[RefundState, frozenset[RefundState]]] = {
     # 退款异常 waits for an operator; it is re-issued or proven either way.
     RefundState.ABNORMAL: frozenset({RefundState.SUBMITTED, RefundState.SUCCEEDED, RefundState.FAILED}),
     RefundState.SUCCEEDED: frozenset(),
-    RefundState.FAILED: frozenset({RefundState.SUCCEEDED}),
+    RefundState.FAILED: frozenset(),
 }
 
 

@@ -1,0 +1,342 @@
+"""The one door: every report of a provider enters here, and only here does a payment's state change after its creation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+from gateway.domain.order import (
+    LedgerAccount,
+    LedgerEntry,
+    Notification,
+    Order,
+    Payment,
+    Refund,
+    TaskKind,
+)
+from gateway.domain.report import CURRENCY, ProviderReport, ReportedState, Source
+from gateway.domain.schedule import NOT_FOUND_GRACE
+from gateway.domain.states import (
+    PAYMENT_ARROWS,
+    NotificationState,
+    OrderState,
+    PaymentState,
+    RefundReason,
+    RefundState,
+    payment_is_open,
+)
+from gateway.services.deps import Deps
+from gateway.services.order_change import OrderChange
+from gateway.services.record_refund import RefundRecorder, named_refund, refund_contradiction
+from gateway.services.tasks import due_task
+from gateway.store import ReportView, Tx
+
+MESSAGE_PURPOSE: Final = "notification"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """The bytes that a report was read from, on their way to become evidence."""
+
+    id: str
+    account: str
+    source: Source
+    dedup_key: str
+    event: str
+    received_at: datetime
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """
+    What became of a report.
+
+    Attributes:
+        state: applied: something changed; duplicate: nothing to change; quarantined: it contradicts our record;
+            orphan: we have no such payment (yet).
+        reason: What it contradicts.
+        payment: The payment as it is now.
+    """
+
+    state: NotificationState
+    reason: str = ""
+    payment: Payment | None = None
+
+
+def record_report(
+    tx: Tx, deps: Deps, view: ReportView, report: ProviderReport, message: Message, *, actor: str
+) -> Recorded:
+    """
+    Judge a verified report against our record and write what follows from it: states, refunds, ledger, events, tasks,
+    and the message itself as evidence. Nothing is written for an answer that changes nothing.
+
+    A report never moves a state backwards: old news is a duplicate, and a claim that contradicts a proven state is
+    quarantined whole.
+    """
+    now = deps.clock.now()
+    if view.payment is None or view.order is None:
+        recorded = Recorded(state=NotificationState.ORPHAN, reason="no_such_payment")
+    else:
+        evidence_id = view.known.notification_id if view.known else message.id
+        refund = named_refund(tx, report)
+        reason = _contradiction(view.payment, report) or refund_contradiction(view.payment, refund, report)
+        change = OrderChange(tx, view.order, now=now, actor=actor)
+        if reason:
+            recorded = _quarantine(change, view.payment, report, evidence_id, reason)
+        else:
+            judge = _Judge(tx, deps, view, report, evidence_id, change, view.payment)
+            recorded = judge.judge(refund)
+    if message.source is Source.CALLBACK or recorded.state is not NotificationState.DUPLICATE:
+        keep_message(tx, deps, message, view, recorded, now=now)
+    return recorded
+
+
+def keep_message(
+    tx: Tx, deps: Deps, message: Message, view: ReportView | None, recorded: Recorded, *, now: datetime
+) -> None:
+    """Store a message as notification, or say of the stored one what became of it."""
+    known = view.known if view else None
+    notification = Notification(
+        id=known.notification_id if known else message.id,
+        account=message.account,
+        source=message.source.value,
+        dedup_key=message.dedup_key,
+        event=message.event,
+        state=recorded.state,
+        reason=recorded.reason,
+        digest=sha256(message.body).hexdigest(),
+        headers_sealed=deps.vault.seal_json(dict(message.headers), MESSAGE_PURPOSE),
+        body_sealed=deps.vault.seal(message.body, MESSAGE_PURPOSE),
+        payment_id=recorded.payment.id if recorded.payment else None,
+        received_at=message.received_at,
+        updated_at=now,
+    )
+    if known:
+        tx.update(notification)
+    else:
+        tx.insert(notification)
+
+
+def _contradiction(payment: Payment, report: ProviderReport) -> str:
+    """What in an authentic report cannot be true of this payment; "" if nothing."""
+    if report.contradictions:
+        return ",".join(report.contradictions)
+    if report.amount_fen is not None and report.amount_fen != payment.amount_fen:
+        return "amount"
+    if report.currency is not None and report.currency != CURRENCY:
+        return "currency"
+    if report.state is ReportedState.PAID and report.amount_fen is None:
+        return "amount_unstated"
+    settled = payment.state is PaymentState.PAID
+    other_no = report.provider_trade_no and payment.provider_trade_no not in (None, report.provider_trade_no)
+    if settled and other_no:
+        return "provider_trade_no"
+    if settled and report.state in (ReportedState.CLOSED, ReportedState.FAILED):
+        return f"{report.state.value}_after_paid"
+    return ""
+
+
+def _quarantine(
+    change: OrderChange, payment: Payment, report: ProviderReport, evidence_id: str, reason: str
+) -> Recorded:
+    change.event(
+        "report_quarantined",
+        evidence_id=evidence_id,
+        payment_id=payment.id,
+        reason=reason,
+        reported=report.state.value,
+        reported_amount_fen=report.amount_fen,
+        source=report.source.value,
+    )
+    change.write()
+    return Recorded(state=NotificationState.QUARANTINED, reason=reason, payment=payment)
+
+
+_NEXT_STATE: Final = {
+    ReportedState.PENDING: PaymentState.PENDING,
+    ReportedState.UNKNOWN: PaymentState.UNKNOWN,
+    ReportedState.CLOSED: PaymentState.CLOSED,
+    ReportedState.FAILED: PaymentState.FAILED,
+    ReportedState.PAID: PaymentState.PAID,
+}
+
+
+class _Judge:
+    """Applies one report, already found free of contradictions, to one payment."""
+
+    def __init__(
+        self,
+        tx: Tx,
+        deps: Deps,
+        view: ReportView,
+        report: ProviderReport,
+        evidence_id: str,
+        change: OrderChange,
+        payment: Payment,
+    ) -> None:
+        self.tx = tx
+        self.deps = deps
+        self.view = view
+        self.report = report
+        self.change = change
+        self.payment = payment
+        self.evidence_id = evidence_id
+
+    def judge(self, refund: Refund | None) -> Recorded:
+        before = self.change.order.event_seq
+        self._move(self._siblings())
+        recorder = RefundRecorder(self.tx, self.deps, self.change, self.evidence_id)
+        self.payment = recorder.record(self.payment, refund, self.report)
+        if self.change.order.event_seq == before:
+            return Recorded(state=NotificationState.DUPLICATE, payment=self.payment)
+        self.payment = replace(self.payment, updated_at=self.change.now)
+        self.tx.update(self.payment)
+        self.change.write()
+        return Recorded(state=NotificationState.APPLIED, payment=self.payment)
+
+    def _siblings(self) -> list[Payment]:
+        """The order's other payments, read only when there are any and the answer can matter."""
+        if self.change.order.payments < 2 or self._next_state() is None:  # noqa: PLR2004  two is the first number with an other
+            return []
+        return [p for p in self.tx.payments_of_order(self.payment.order_id) if p.id != self.payment.id]
+
+    def _next_state(self) -> PaymentState | None:
+        """The payment's next state, or None when the report moves nothing."""
+        if self.report.state is ReportedState.NOT_FOUND:
+            dead = self.change.now >= self.payment.expires_at + NOT_FOUND_GRACE
+            # Not found is not failed while the payer may still be on the way to the cashier.
+            return PaymentState.CLOSED if dead and payment_is_open(self.payment.state) else None
+        state = _NEXT_STATE[self.report.state]
+        return state if state in PAYMENT_ARROWS[self.payment.state] else None
+
+    def _move(self, siblings: list[Payment]) -> None:
+        state = self._next_state()
+        if state is None:
+            self._learn_number()
+            return
+        self.payment = replace(
+            self.payment,
+            state=state,
+            evidence_id=self.evidence_id,
+            provider_trade_no=self.report.provider_trade_no or self.payment.provider_trade_no,
+        )
+        if state is PaymentState.PAID:
+            self._paid(siblings)
+        else:
+            self._tell(f"payment_{state.value}")
+            self._close_order_when_proven(siblings)
+        if not payment_is_open(state):
+            self.tx.drop_task(TaskKind.QUERY, self.payment.id)
+            self.tx.drop_task(TaskKind.CLOSE, self.payment.id)
+
+    def _learn_number(self) -> None:
+        """The provider's number may come with a report that moves nothing else."""
+        if self.report.provider_trade_no and self.payment.provider_trade_no is None:
+            self.payment = replace(self.payment, provider_trade_no=self.report.provider_trade_no)
+            self._tell("provider_number_learnt")
+
+    def _tell(self, kind: str, **detail: object) -> None:
+        self.change.event(
+            kind,
+            evidence_id=self.evidence_id,
+            payment_id=self.payment.id,
+            source=self.report.source.value,
+            provider_status=self.report.provider_status,
+            **detail,
+        )
+
+    def _close_order_when_proven(self, siblings: list[Payment]) -> None:
+        order = self.change.order
+        settled = not payment_is_open(self.payment.state) and not any(payment_is_open(p.state) for p in siblings)
+        if order.state is OrderState.CLOSING and settled:
+            self.change.set(state=OrderState.CLOSED)
+            self.change.event("order_closed", evidence_id=self.evidence_id)
+            self.tx.drop_task(TaskKind.CLOSE_ORDER, order.id)
+
+    # --- money has arrived ---
+
+    def _paid(self, siblings: list[Payment]) -> None:
+        self.payment = replace(self.payment, paid_at=self.report.occurred_at or self.change.now)
+        self._book(LedgerAccount.COLLECTED, LedgerAccount.RECEIVABLE, refund_id=None)
+        if self._is_kept():
+            self._keep(siblings)
+        else:
+            self._send_back()
+
+    def _is_kept(self) -> bool:
+        """An order keeps its first paid payment, if no other order has paid the same premium."""
+        order = self.change.order
+        return order.paid_payment_id is None and self.view.slot_holder in (None, order.id)
+
+    def _keep(self, siblings: list[Payment]) -> None:
+        order = self.change.order
+        self.payment = replace(self.payment, kept=True)
+        self._tell("payment_paid", amount_fen=self.payment.amount_fen)
+        self.change.set(
+            state=OrderState.PAID,
+            paid_payment_id=self.payment.id,
+            amount_paid_fen=self.payment.amount_fen,
+        )
+        self.change.event("order_paid", evidence_id=self.evidence_id, late=order.state is not OrderState.OPEN)
+        if order.slot is not None and self.view.slot_holder is None:
+            self.tx.take_slot(order.slot, order.id)
+        for sibling in siblings:
+            if payment_is_open(sibling.state):
+                self._schedule(TaskKind.CLOSE, sibling.id, sibling.account)
+        self.tx.drop_task(TaskKind.CLOSE_ORDER, order.id)
+
+    def _send_back(self) -> None:
+        """A payment too many: its whole amount goes back, by a task of the same commit."""
+        order = self.change.order
+        late = order.paid_payment_id is None and order.state is OrderState.CLOSED
+        reason = RefundReason.LATE if late else RefundReason.SURPLUS
+        refund = self._refund_all(order, reason)
+        self._tell("payment_surplus", amount_fen=self.payment.amount_fen, refund_id=refund.id, reason=reason.value)
+        self.payment = replace(self.payment, amount_refunding_fen=refund.amount_fen)
+        self.tx.insert(refund)
+        self._book(LedgerAccount.REFUNDING, LedgerAccount.COLLECTED, refund_id=refund.id)
+        self._schedule(TaskKind.REFUND, refund.id, self.payment.account)
+        if order.state is OrderState.OPEN:  # another order has paid this premium: this one cannot be paid any more
+            self.change.set(state=OrderState.CLOSING)
+            self.change.event("order_closing", reason="premium_already_paid")
+            self._schedule(TaskKind.CLOSE_ORDER, order.id, None)
+
+    def _refund_all(self, order: Order, reason: RefundReason) -> Refund:
+        no = self.deps.ids.new()
+        return Refund(
+            id=f"ref_{no}",
+            order_id=order.id,
+            payment_id=self.payment.id,
+            account=self.payment.account,
+            out_refund_no=no,
+            client_refund_no=None,
+            state=RefundState.REQUESTED,
+            reason=reason,
+            note="重复缴费自动退回" if reason is RefundReason.SURPLUS else "订单关闭后到账自动退回",
+            amount_fen=self.payment.amount_fen,
+            provider_refund_no=None,
+            evidence_id=None,
+            succeeded_at=None,
+            created_at=self.change.now,
+            updated_at=self.change.now,
+        )
+
+    def _book(self, debit: LedgerAccount, credit: LedgerAccount, *, refund_id: str | None) -> None:
+        self.tx.insert(
+            LedgerEntry(
+                id=f"led_{self.deps.ids.new()}",
+                account=self.payment.account,
+                at=self.change.now,
+                debit=debit,
+                credit=credit,
+                amount_fen=self.payment.amount_fen,
+                payment_id=self.payment.id,
+                refund_id=refund_id,
+            )
+        )
+
+    def _schedule(self, kind: TaskKind, subject_id: str, account: str | None) -> None:
+        self.tx.schedule(due_task(kind, subject_id, account, at=self.change.now, now=self.change.now))

@@ -1,0 +1,20 @@
+"""Makes tasks: what must happen next, written in the commit of what happened."""
+
+from datetime import datetime
+
+from gateway.domain.order import Task, TaskKind, TaskState
+
+
+def due_task(kind: TaskKind, subject_id: str, account: str | None, *, at: datetime, now: datetime) -> Task:
+    """A task due at the given instant."""
+    return Task(
+        kind=kind,
+        subject_id=subject_id,
+        account=account,
+        state=TaskState.DUE,
+        due_at=at,
+        tries=0,
+        lease=None,
+        last_error="",
+        created_at=now,
+    )

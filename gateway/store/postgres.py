@@ -1,0 +1,104 @@
+"""PostgreSQL: one connection per thread, autocommit, and each batch of writes as one data-modifying statement."""
+
+import functools
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
+
+import psycopg
+from psycopg.types.numeric import Int8Dumper
+from sqlalchemy import Dialect
+from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
+
+from gateway.store.engine import Batch, Row
+from gateway.store.errors import Conflict, StoreUnavailable
+from gateway.store.rows import TASK
+from gateway.store.statements import Query, Write
+
+_CLAIM: Final = (
+    "UPDATE tasks SET tries = tries + 1, due_at = %s, lease = %s WHERE (kind, subject_id) IN"  # noqa: S608  names of our own schema
+    " (SELECT kind, subject_id FROM tasks WHERE state = 'due' AND due_at <= %s ORDER BY due_at LIMIT %s"
+    f" FOR UPDATE SKIP LOCKED) RETURNING {', '.join(TASK.columns)}"
+)
+_LOST_RACE: Final = (
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.DivisionByZero,  # a guard changed no row: see _combined
+)
+
+
+@functools.lru_cache(maxsize=256)
+def _combined(writes: tuple[Write, ...]) -> str:
+    """
+    One statement for a whole batch: a round trip and a commit instead of one for each.
+
+    A guard must be able to undo its neighbours, so a guarded write that changed no row makes the statement fail by
+    dividing by the count of its rows.
+    """
+    parts = [f"w{i} AS ({write.sql.replace('?', '%s')} RETURNING 1)" for i, write in enumerate(writes)]
+    guards = [f"1 / (SELECT count(*) FROM w{i})" for i, write in enumerate(writes) if write.guarded]  # noqa: S608  statements of our own
+    return f"WITH {', '.join(parts)} SELECT {', '.join(guards or ['1'])}"
+
+
+class PostgresEngine:
+    """One PostgreSQL database. A broken connection is dropped and opened anew by the next caller."""
+
+    def __init__(self, conninfo: str) -> None:
+        self.dialect: Dialect = psycopg_dialect.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
+        self._conninfo = conninfo
+        self._local = threading.local()
+        self._mutex = threading.Lock()
+        self._connections: list[psycopg.Connection] = []
+
+    def read(self, query: Query, values: Sequence[Any]) -> list[Row]:
+        return self._execute(query.sql, values)
+
+    def flush(self, batch: Batch) -> None:
+        if len(batch) == 1 and not batch[0][0].guarded:
+            self._execute(batch[0][0].sql.replace("?", "%s"), batch[0][1])
+            return
+        self._execute(_combined(tuple(write for write, _ in batch)), [value for _, vs in batch for value in vs])
+
+    def claim(self, due: int, lease_until: int, lease: str, limit: int) -> list[Row]:
+        return self._execute(_CLAIM, (lease_until, lease, due, limit))
+
+    def close(self) -> None:
+        with self._mutex:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+
+    def _execute(self, sql: str, values: Sequence[Any]) -> list[Row]:
+        connection = self._connection()
+        try:
+            cursor = connection.execute(sql, values)
+            return list(cursor.fetchall()) if cursor.description else []
+        except _LOST_RACE as exc:
+            raise Conflict(str(exc)) from exc
+        except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+            self._drop(connection)
+            raise StoreUnavailable(str(exc)) from exc
+
+    def _connection(self) -> psycopg.Connection:
+        connection: psycopg.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None and not connection.closed:
+            return connection
+        try:
+            connection = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=1, connect_timeout=5)
+        except psycopg.Error as exc:
+            raise StoreUnavailable(str(exc)) from exc
+        # One width for every integer, so that one prepared statement serves all values.
+        connection.adapters.register_dumper(int, Int8Dumper)
+        connection.prepared_max = 256
+        self._local.connection = connection
+        with self._mutex:
+            self._connections.append(connection)
+        return connection
+
+    def _drop(self, connection: psycopg.Connection) -> None:
+        connection.close()
+        self._local.connection = None
+        with self._mutex:
+            if connection in self._connections:
+                self._connections.remove(connection)
