@@ -1,4 +1,4 @@
-"""When to look again: growing pauses, with a last one that is kept for ever, because unknown must always have a next look."""
+"""When to look again: growing pauses, the last of them kept for ever, because unknown always has a next look."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The one door: every report of a provider enters here, and only here does a payment's state change after its creation."""
+"""The one door: every report of a provider enters here; nothing else changes a payment's state after its creation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -67,7 +67,14 @@ class Recorded:
 
 
 def record_report(
-    tx: Tx, deps: Deps, view: ReportView, report: ProviderReport, message: Message, *, actor: str
+    tx: Tx,
+    deps: Deps,
+    view: ReportView,
+    report: ProviderReport,
+    message: Message,
+    *,
+    actor: str,
+    instruction: bytes | None = None,
 ) -> Recorded:
     """
     Judge a verified report against our record and write what follows from it: states, refunds, ledger, events, tasks,
@@ -75,6 +82,9 @@ def record_report(
 
     A report never moves a state backwards: old news is a duplicate, and a claim that contradicts a proven state is
     quarantined whole.
+
+    Args:
+        instruction: Sealed, when the report is the answer to a create.
     """
     now = deps.clock.now()
     if view.payment is None or view.order is None:
@@ -87,7 +97,16 @@ def record_report(
         if reason:
             recorded = _quarantine(change, view.payment, report, evidence_id, reason)
         else:
-            judge = _Judge(tx, deps, view, report, evidence_id, change, view.payment)
+            judge = _Judge(
+                tx=tx,
+                deps=deps,
+                view=view,
+                report=report,
+                evidence_id=evidence_id,
+                change=change,
+                payment=view.payment,
+                instruction=instruction,
+            )
             recorded = judge.judge(refund)
     if message.source is Source.CALLBACK or recorded.state is not NotificationState.DUPLICATE:
         keep_message(tx, deps, message, view, recorded, now=now)
@@ -122,21 +141,20 @@ def keep_message(
 
 def _contradiction(payment: Payment, report: ProviderReport) -> str:
     """What in an authentic report cannot be true of this payment; "" if nothing."""
-    if report.contradictions:
-        return ",".join(report.contradictions)
-    if report.amount_fen is not None and report.amount_fen != payment.amount_fen:
-        return "amount"
-    if report.currency is not None and report.currency != CURRENCY:
-        return "currency"
-    if report.state is ReportedState.PAID and report.amount_fen is None:
-        return "amount_unstated"
     settled = payment.state is PaymentState.PAID
-    other_no = report.provider_trade_no and payment.provider_trade_no not in (None, report.provider_trade_no)
-    if settled and other_no:
-        return "provider_trade_no"
-    if settled and report.state in (ReportedState.CLOSED, ReportedState.FAILED):
-        return f"{report.state.value}_after_paid"
-    return ""
+    checks = (
+        (bool(report.contradictions), ",".join(report.contradictions)),
+        (report.amount_fen not in (None, payment.amount_fen), "amount"),
+        (report.currency not in (None, CURRENCY), "currency"),
+        (report.state is ReportedState.PAID and report.amount_fen is None, "amount_unstated"),
+        (settled and _other(payment.provider_trade_no, report.provider_trade_no), "provider_trade_no"),
+        (settled and report.state in (ReportedState.CLOSED, ReportedState.FAILED), f"{report.state.value}_after_paid"),
+    )
+    return next((name for hit, name in checks if hit), "")
+
+
+def _other(known: str | None, said: str | None) -> bool:
+    return known is not None and said is not None and known != said
 
 
 def _quarantine(
@@ -164,30 +182,23 @@ _NEXT_STATE: Final = {
 }
 
 
+@dataclass(slots=True, kw_only=True)
 class _Judge:
     """Applies one report, already found free of contradictions, to one payment."""
 
-    def __init__(
-        self,
-        tx: Tx,
-        deps: Deps,
-        view: ReportView,
-        report: ProviderReport,
-        evidence_id: str,
-        change: OrderChange,
-        payment: Payment,
-    ) -> None:
-        self.tx = tx
-        self.deps = deps
-        self.view = view
-        self.report = report
-        self.change = change
-        self.payment = payment
-        self.evidence_id = evidence_id
+    tx: Tx
+    deps: Deps
+    view: ReportView
+    report: ProviderReport
+    evidence_id: str
+    change: OrderChange
+    payment: Payment
+    instruction: bytes | None
 
     def judge(self, refund: Refund | None) -> Recorded:
         before = self.change.order.event_seq
         self._move(self._siblings())
+        self._keep_instruction()
         recorder = RefundRecorder(self.tx, self.deps, self.change, self.evidence_id)
         self.payment = recorder.record(self.payment, refund, self.report)
         if self.change.order.event_seq == before:
@@ -231,6 +242,11 @@ class _Judge:
         if not payment_is_open(state):
             self.tx.drop_task(TaskKind.QUERY, self.payment.id)
             self.tx.drop_task(TaskKind.CLOSE, self.payment.id)
+
+    def _keep_instruction(self) -> None:
+        if self.instruction is not None and payment_is_open(self.payment.state):
+            self.payment = replace(self.payment, instruction_sealed=self.instruction)
+            self._tell("instruction_given")
 
     def _learn_number(self) -> None:
         """The provider's number may come with a report that moves nothing else."""

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import Dialect, Select, and_, bindparam, func, literal, select
+from sqlalchemy import Dialect, Select, and_, bindparam, func, literal, literal_column, select
 
 from gateway.domain.order import TaskState
 from gateway.store.rows import EVENT, IDEMPOTENCY_KEY, NOTIFICATION, ORDER, PAYMENT, REFUND, TASK, RowMap
 from gateway.store.statements import Query
-from gateway.store.tables import NOTIFICATIONS, ORDERS, PAYMENTS, PREMIUM_SLOTS, REFUNDS, TASKS
+from gateway.store.tables import NOTIFICATIONS, ORDERS, PAYMENTS, PREMIUM_SLOTS, TASKS
 
 
 def _columns(row_map: RowMap[Any]) -> list[Any]:
@@ -83,11 +83,11 @@ class Queries:
         )
         self.due_counts = query(
             select(TASKS.c.kind, func.count(), func.min(TASKS.c.due_at))
-            .where(TASKS.c.state == literal(str(TaskState.DUE)))
+            .where(TASKS.c.state == literal_column(f"'{TaskState.DUE.value}'"))
             .group_by(TASKS.c.kind)
         )
-        self.oldest_open_payment = query(
-            select(func.min(PAYMENTS.c.created_at)).where(PAYMENTS.c.state == bindparam("state"))
+        self.next_due = query(
+            select(func.min(TASKS.c.due_at)).where(TASKS.c.state == literal_column(f"'{TaskState.DUE.value}'"))
         )
         here = select(literal(1).label("one")).subquery()
         self.callback = query(
@@ -116,6 +116,3 @@ class Queries:
             )
         )
         self.ping = query(select(literal(1)))
-        self.refunds_open = query(
-            select(func.count()).select_from(REFUNDS).where(refund.state.in_(["requested", "submitted", "unknown"]))
-        )

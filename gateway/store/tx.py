@@ -170,6 +170,11 @@ class Tx:
     def task(self, kind: TaskKind, subject_id: str) -> Task | None:
         return self._one(TASK, self._queries.task, kind=kind.value, subject_id=subject_id)
 
+    def next_due(self) -> datetime | None:
+        """When the next open task is due, by one look at an index."""
+        due_at = self._rows(self._queries.next_due)[0][0]
+        return None if due_at is None else moment(due_at)
+
     def due_work(self) -> list[DueWork]:
         """Open tasks by kind."""
         return [

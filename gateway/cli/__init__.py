@@ -1,0 +1,22 @@
+"""The `jiaofei` command: what an operator types. Each command is a thin shell round the composition root."""
+
+import click
+
+from gateway.cli.checks import config, db
+from gateway.cli.edge import Commands
+from gateway.cli.new_configuration import init
+from gateway.cli.orders import orders
+from gateway.cli.servers import serve, worker
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """
+    Jiaofei (缴费), a payment gateway for public premiums.
+
+    The configuration is the file that GATEWAY_CONFIG names, else gateway.toml in this folder.
+    """
+
+
+for command in (init, serve, worker, db, config, orders):
+    main.add_command(command)

@@ -1,0 +1,134 @@
+"""`init`: a working configuration with fresh keys, against the simulators. It overwrites nothing."""
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+from pathlib import Path
+from string import Template
+from typing import Final
+
+import click
+
+from gateway.cli.wiring import create_sandbox_keys
+from gateway.domain.secret import Secret
+from schemas.config import gateway_schema
+
+_KEY_BYTES: Final = 32
+_API_KEY_PREFIX: Final = "jf_"  # so that a leaked key is recognised by those who search for one
+_DATABASE_DEFAULT: Final = "sqlite:///gateway.db"
+
+
+def _database_url(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    """Refuse what the configuration would be refused for, before anything is written."""
+    faults = gateway_schema.validate({"database_url": Secret(value)}, partial=True)
+    if faults:
+        raise click.BadParameter(faults["database_url"][0])
+    return value
+
+
+@click.command()
+@click.option(
+    "--folder",
+    default=".",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where gateway.toml and secrets/ are written.",
+)
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Port of jiaofei serve.")
+@click.option(
+    "--sandbox-port", default=8090, show_default=True, type=click.IntRange(1, 65535), help="Port of jiaofei sandbox."
+)
+@click.option(
+    "--database",
+    default=_DATABASE_DEFAULT,
+    show_default=True,
+    callback=_database_url,
+    help="sqlite:///<path>, counted from the folder, or postgresql://<host>/<database>.",
+)
+def init(folder: Path, port: int, sandbox_port: int, database: str) -> None:
+    """Write a working configuration with generated keys against the sandbox."""
+    _refuse_to_overwrite(folder)
+    vault = folder / "secrets"
+    vault.mkdir(mode=0o700, parents=True)
+    identities = create_sandbox_keys(vault / "sandbox")
+    api_key = _API_KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
+    for name in ("data_key", "index_key", "token_key"):
+        _write_private(vault / name, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
+    _write_private(vault / "demo_api_key", api_key)
+    in_clear = database.startswith("sqlite:")
+    if not in_clear:
+        _write_private(vault / "database_url", database)
+    text = _CONFIGURATION.substitute(
+        port=port,
+        sandbox_port=sandbox_port,
+        database_url=_toml(database if in_clear else "file:secrets/database_url"),
+        api_key_digest=hashlib.sha256(api_key.encode()).hexdigest(),
+        mchid=_toml(identities.mchid),
+        appid=_toml(identities.appid),
+        merchant_serial=_toml(identities.merchant_serial),
+        public_key_id=_toml(identities.public_key_id),
+        app_id=_toml(identities.app_id),
+        seller_id=_toml(identities.seller_id),
+    )
+    _write_private(folder / "gateway.toml", text.rstrip("\n"))
+    click.echo(f"written: {folder / 'gateway.toml'} and {vault}{os.sep}")
+    click.echo(f"API key of the app demo, shown this once: {api_key}")
+    click.echo(f"next: export GATEWAY_CONFIG={folder / 'gateway.toml'}; jiaofei db upgrade; then, each for itself,")
+    click.echo(f"  jiaofei sandbox --port {sandbox_port}\n  jiaofei serve --port {port}\n  jiaofei worker")
+
+
+def _refuse_to_overwrite(folder: Path) -> None:
+    for path in (folder / "gateway.toml", folder / "secrets"):
+        if path.exists():
+            raise click.ClickException(f"{path} exists already; nothing was written")
+
+
+def _write_private(path: Path, text: str) -> None:
+    """A new file that its owner alone may read."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+
+
+def _toml(text: str) -> str:
+    """A basic string of TOML; JSON's escapes are a part of TOML's."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+_CONFIGURATION: Final = Template("""\
+# Jiaofei against its own sandbox. Every key is explained in docs/configuration.md.
+# "file:…" is read from this folder, "env:…" from the environment; no secret stands in this file.
+
+[gateway]
+database_url = $database_url
+public_base_url = "http://127.0.0.1:$port"
+data_keys = ["file:secrets/data_key"]
+index_key = "file:secrets/index_key"
+token_key = "file:secrets/token_key"
+
+[apps.demo]
+entry = "h5"
+api_keys = ["sha256:$api_key_digest"]
+
+[accounts.wechatpay]
+provider = "wechatpay"
+base_url = "http://127.0.0.1:$sandbox_port/wechatpay"
+mode = "direct"
+mchid = $mchid
+appid = $appid
+merchant_serial_no = $merchant_serial
+merchant_private_key = "file:secrets/sandbox/wechatpay_merchant_private_key.pem"
+apiv3_key = "file:secrets/sandbox/wechatpay_apiv3_key.txt"
+public_key_id = $public_key_id
+public_key = "file:secrets/sandbox/wechatpay_public_key.pem"
+
+[accounts.alipay]
+provider = "alipay"
+base_url = "http://127.0.0.1:$sandbox_port/alipay/gateway.do"
+mode = "key"
+app_id = $app_id
+seller_id = $seller_id
+app_private_key = "file:secrets/sandbox/alipay_app_private_key.pem"
+alipay_public_key = "file:secrets/sandbox/alipay_public_key.pem"
+""")

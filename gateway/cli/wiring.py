@@ -1,0 +1,47 @@
+"""
+The command's only ways to the composition root and to the simulators.
+
+They are imported when they are called, so that `jiaofei --help` and `jiaofei init` load neither Flask nor adapters.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gateway.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from gateway.app import World
+    from sandbox.keyring import Identities
+
+
+@contextmanager
+def opened_world(settings: Settings) -> "Iterator[World]":
+    """
+    The store and the providers, let go of at the end.
+
+    Raises:
+        SettingsInvalid: An account's settings are at fault.
+    """
+    from gateway.app import build_world
+
+    world = build_world(settings)
+    try:
+        yield world
+    finally:
+        world.store.close()
+
+
+def load_application(_target: str) -> Any:
+    """The WSGI application of one web process, from the configuration it finds."""
+    from gateway.app import create_app
+
+    return create_app(load_settings())
+
+
+def create_sandbox_keys(folder: Path) -> "Identities":
+    """Make the simulators' keys and say whom they belong to."""
+    from sandbox.keyring import create_keyring
+
+    return create_keyring(folder).identities

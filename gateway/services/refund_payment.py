@@ -1,0 +1,196 @@
+"""Refunds: requested in one unit of work, submitted and followed by tasks, under one number for all tries."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from gateway.domain.order import LedgerAccount, LedgerEntry, Order, Payment, Refund, TaskKind
+from gateway.domain.provider import NoVerdict, ProviderAnswer, RefundRequest, RequestRefused
+from gateway.domain.refusal import Refusal
+from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState, ReportedState, Source
+from gateway.domain.schedule import REFUND_QUERY_PAUSES, pause
+from gateway.domain.states import RefundReason, RefundState
+from gateway.services.ask_provider import record_answer
+from gateway.services.deps import Deps
+from gateway.services.idempotent import KeyedRequest, Reply, once
+from gateway.services.order_change import OrderChange
+from gateway.services.tasks import due_task
+from gateway.services.views import find_order
+from gateway.store import Tx
+
+_SUBMITTABLE: Final = frozenset({RefundState.REQUESTED, RefundState.SUBMITTED, RefundState.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundDraft:
+    """What an app wants back; `amount_fen` None is all that is left."""
+
+    app: str
+    order_id: str
+    client_refund_no: str
+    amount_fen: int | None
+    note: str
+
+
+def request_refund(deps: Deps, draft: RefundDraft, request: KeyedRequest, render: Callable[[Refund], Reply]) -> Reply:
+    """
+    Put a refund on record and due to be submitted.
+
+    Raises:
+        Refusal: idempotency_key_reused, idempotency_in_flight. not_found, order_not_paid, client_refund_no_reused and
+            refund_exceeds_payment are stored answers.
+    """
+    return once(deps, request, lambda tx: _request(tx, deps, draft), render)
+
+
+def _request(tx: Tx, deps: Deps, draft: RefundDraft) -> Refund:
+    order = find_order(tx, draft.app, draft.order_id)
+    existing = tx.refund_by_client_no(order.id, draft.client_refund_no)
+    if existing is not None:
+        if draft.amount_fen not in (None, existing.amount_fen):
+            raise Refusal("client_refund_no_reused", "this client_refund_no belongs to another refund of the order")
+        return existing
+    payment = tx.payment(order.paid_payment_id) if order.paid_payment_id else None
+    if payment is None:
+        raise Refusal("order_not_paid", "only a paid order is refunded", extra={"order_state": order.state.value})
+    left_fen = payment.amount_fen - payment.amount_refunded_fen - payment.amount_refunding_fen
+    amount_fen = left_fen if draft.amount_fen is None else draft.amount_fen
+    if not 0 < amount_fen <= left_fen:
+        raise Refusal("refund_exceeds_payment", "not that much is left to refund", extra={"refundable_fen": left_fen})
+    return _write_refund(tx, deps, order, payment, draft, amount_fen)
+
+
+def _write_refund(tx: Tx, deps: Deps, order: Order, payment: Payment, draft: RefundDraft, amount_fen: int) -> Refund:
+    now = deps.clock.now()
+    no = deps.ids.new()
+    refund = Refund(
+        id=f"ref_{no}",
+        order_id=order.id,
+        payment_id=payment.id,
+        account=payment.account,
+        out_refund_no=no,
+        client_refund_no=draft.client_refund_no,
+        state=RefundState.REQUESTED,
+        reason=RefundReason.ASKED,
+        note=draft.note,
+        amount_fen=amount_fen,
+        provider_refund_no=None,
+        evidence_id=None,
+        succeeded_at=None,
+        created_at=now,
+        updated_at=now,
+    )
+    change = OrderChange(tx, order, now=now, actor=f"app:{draft.app}")
+    change.event("refund_requested", refund_id=refund.id, payment_id=payment.id, amount_fen=amount_fen, reason="asked")
+    change.write()
+    tx.update(replace(payment, amount_refunding_fen=payment.amount_refunding_fen + amount_fen, updated_at=now))
+    tx.insert(refund)
+    tx.insert(
+        LedgerEntry(
+            id=f"led_{deps.ids.new()}",
+            account=payment.account,
+            at=now,
+            debit=LedgerAccount.REFUNDING,
+            credit=LedgerAccount.COLLECTED,
+            amount_fen=amount_fen,
+            payment_id=payment.id,
+            refund_id=refund.id,
+        )
+    )
+    tx.schedule(due_task(TaskKind.REFUND, refund.id, payment.account, at=now, now=now))
+    return refund
+
+
+def _refund_request(deps: Deps, refund: Refund, payment: Payment) -> RefundRequest:
+    return RefundRequest(
+        out_refund_no=refund.out_refund_no,
+        out_trade_no=payment.out_trade_no,
+        amount_fen=refund.amount_fen,
+        total_fen=payment.amount_fen,
+        reason=refund.note,
+        method=payment.method,
+        requested_at=refund.created_at,
+        notify_url=deps.notify_url(refund.account),
+        provider_trade_no=payment.provider_trade_no,
+    )
+
+
+def submit_refund(deps: Deps, refund_id: str, *, actor: str) -> None:
+    """
+    Submit a refund, or submit it again under its number; what comes of it is recorded and followed.
+
+    Raises:
+        ProviderUnavailable: Certainly not accepted; try again later.
+    """
+    refund, payment = _refund_and_payment(deps, refund_id)
+    if refund.state not in _SUBMITTABLE:
+        return
+    asked = _refund_request(deps, refund, payment)
+    provider = deps.providers[refund.account]
+    try:
+        answer = provider.refund(asked)
+    except NoVerdict as exc:
+        answer = _said(payment, refund, ReportedRefundState.UNKNOWN, exc.code)
+    except RequestRefused as exc:
+        answer = _proven_refusal(deps, refund, payment, exc)
+    record_answer(deps, refund.account, "refund", answer, actor=actor)
+
+
+def _proven_refusal(deps: Deps, refund: Refund, payment: Payment, refused: RequestRefused) -> ProviderAnswer:
+    """
+    An error answer may be unsigned, and money may have moved on an earlier try: ask before believing the refusal.
+
+    Raises:
+        ProviderUnavailable: As the query raises it.
+    """
+    try:
+        answer = deps.providers[refund.account].query_refund(_refund_request(deps, refund, payment))
+    except (NoVerdict, RequestRefused) as exc:
+        return _said(payment, refund, ReportedRefundState.UNKNOWN, exc.code)
+    said = answer.report.refund
+    if said is not None and said.state is ReportedRefundState.NOT_FOUND:
+        return _said(payment, refund, ReportedRefundState.FAILED, refused.code)
+    return answer
+
+
+def _said(payment: Payment, refund: Refund, state: ReportedRefundState, code: str) -> ProviderAnswer:
+    report = ProviderReport(
+        source=Source.ANSWER,
+        out_trade_no=payment.out_trade_no,
+        state=ReportedState.UNKNOWN,
+        provider_status=code,
+        refund=RefundReport(out_refund_no=refund.out_refund_no, state=state, amount_fen=refund.amount_fen),
+    )
+    return ProviderAnswer(report=report, raw=code.encode())
+
+
+def follow_refund(deps: Deps, refund_id: str, *, tries: int, actor: str) -> timedelta | None:
+    """
+    Ask what became of a submitted refund; returns the pause until the next look, None when it is over.
+
+    A refund that the provider does not know was not accepted: it is submitted again, under the same number.
+
+    Raises:
+        ProviderError: No answer; look again later.
+    """
+    refund, payment = _refund_and_payment(deps, refund_id)
+    if refund.state not in _SUBMITTABLE:
+        return None
+    answer = deps.providers[refund.account].query_refund(_refund_request(deps, refund, payment))
+    said = answer.report.refund
+    if said is not None and said.state is ReportedRefundState.NOT_FOUND:
+        submit_refund(deps, refund_id, actor=actor)
+    else:
+        record_answer(deps, refund.account, "query_refund", answer, actor=actor)
+    refund, _ = _refund_and_payment(deps, refund_id)
+    return pause(REFUND_QUERY_PAUSES, tries) if refund.state in _SUBMITTABLE else None
+
+
+def _refund_and_payment(deps: Deps, refund_id: str) -> tuple[Refund, Payment]:
+    tx = deps.store.read()
+    refund = tx.refund(refund_id)
+    payment = tx.payment(refund.payment_id) if refund else None
+    if refund is None or payment is None:
+        raise LookupError(f"no refund {refund_id}")
+    return refund, payment

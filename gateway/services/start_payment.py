@@ -1,0 +1,319 @@
+"""Starts a payment: unit of work, provider call, unit of work. The number is stored before the provider hears of it."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+from typing import Final
+
+from gateway.domain.clock import micros
+from gateway.domain.order import IdempotencyKey, Order, Payment, TaskKind
+from gateway.domain.provider import (
+    NoVerdict,
+    PaymentAnswer,
+    PaymentRequest,
+    ProviderError,
+    ProviderUnavailable,
+    RequestRefused,
+)
+from gateway.domain.refusal import Refusal
+from gateway.domain.report import ProviderReport, ReportedState, Source
+from gateway.domain.schedule import QUERY_PAUSES, pause
+from gateway.domain.states import OrderState, PaymentState, payment_is_open
+from gateway.services.choose_account import check_fields, choose_account
+from gateway.services.deps import Deps
+from gateway.services.idempotent import (
+    LEASE,
+    KeyedRequest,
+    Replayed,
+    Reply,
+    finish,
+    known_key,
+    new_key,
+    release,
+    store_refusal,
+)
+from gateway.services.order_change import OrderChange
+from gateway.services.record_report import Message, Recorded, record_report
+from gateway.services.tasks import due_task
+from gateway.services.views import FIELDS_PURPOSE, INSTRUCTION_PURPOSE, PaymentView, find_order, payment_view
+from gateway.store import Tx
+
+PAYMENTS_MAX: Final = 20
+_LIFE_LEFT_MIN: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentDraft:
+    """What an app asks for; `fields` are the method's own and may be personal."""
+
+    app: str
+    order_id: str
+    provider: str
+    method: str
+    fields: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claimed:
+    """A payment on record that is to be created at the provider, and the key under which we do it."""
+
+    order: Order
+    payment: Payment
+    held: IdempotencyKey
+
+
+def start_payment(
+    deps: Deps, draft: PaymentDraft, request: KeyedRequest, render: Callable[[PaymentView], Reply]
+) -> Reply:
+    """
+    Put a payment on record, create it at the provider, keep the instruction.
+
+    An answer that never came leaves the payment `unknown`; the key stays open, so that the same request resumes with
+    the same number.
+
+    Raises:
+        Refusal: idempotency_key_reused, idempotency_in_flight, invalid_request, provider_unavailable (nothing was
+            accepted, the same request resumes). Business rejections are rendered, stored and returned.
+    """
+    try:
+        claimed = deps.store.run(lambda tx: _claim(tx, deps, draft, request))
+    except Replayed as replayed:
+        return replayed.reply
+    except Refusal as refusal:
+        if refusal.code in _NOT_STORED:
+            raise
+        return store_refusal(deps, request, refusal)
+    return _create(deps, claimed, request, render)
+
+
+_NOT_STORED: Final = frozenset(
+    {"idempotency_key_reused", "idempotency_in_flight", "invalid_request", "not_found", "provider_unavailable"}
+)
+
+
+def _claim(tx: Tx, deps: Deps, draft: PaymentDraft, request: KeyedRequest) -> _Claimed:
+    held = known_key(tx, deps, request)
+    if held is not None:
+        return _resume(tx, deps, held, draft)
+    order = find_order(tx, draft.app, draft.order_id)
+    account, method = choose_account(deps, order, draft.provider, draft.method)
+    check_fields(method, draft.fields)
+    _check_payable(tx, deps, order)
+    earlier = tx.payments_of_order(order.id) if order.payments else []
+    payment = _new_payment(deps, order, draft, account)
+    held = new_key(deps, request, subject_id=payment.id)
+    tx.insert(held)
+    change = OrderChange(tx, order, now=payment.created_at, actor=f"app:{draft.app}")
+    change.set(payments=order.payments + 1)
+    change.event(
+        "payment_created",
+        payment_id=payment.id,
+        provider=payment.provider,
+        method=payment.method,
+        account=account,
+        out_trade_no=payment.out_trade_no,
+    )
+    order = change.write()
+    tx.insert(payment)
+    first_look = payment.created_at + pause(QUERY_PAUSES, 1)
+    tx.schedule(due_task(TaskKind.QUERY, payment.id, account, at=first_look, now=payment.created_at))
+    for other in earlier:
+        if payment_is_open(other.state):  # the payer has changed their mind: the way left behind is shut
+            tx.schedule(due_task(TaskKind.CLOSE, other.id, other.account, at=first_look, now=payment.created_at))
+    return _Claimed(order=order, payment=payment, held=held)
+
+
+def _resume(tx: Tx, deps: Deps, held: IdempotencyKey, draft: PaymentDraft) -> _Claimed:
+    order = find_order(tx, draft.app, draft.order_id)
+    payment = tx.payment(held.subject_id or "")
+    if payment is None:
+        raise Refusal("not_found", "there is no such payment")
+    lease_until = deps.clock.now() + LEASE
+    tx.own_key(held, lease_until=lease_until)
+    return _Claimed(order=order, payment=payment, held=replace(held, fence=held.fence + 1, lease_until=lease_until))
+
+
+_NOT_PAYABLE: Final = {
+    OrderState.PAID: ("order_already_paid", "the order is paid"),
+    OrderState.CLOSING: ("order_closed", "the order is being closed"),
+    OrderState.CLOSED: ("order_closed", "the order is closed"),
+}
+
+
+def _check_payable(tx: Tx, deps: Deps, order: Order) -> None:
+    state = {"order_state": order.state.value}
+    if order.state in _NOT_PAYABLE:
+        code, detail = _NOT_PAYABLE[order.state]
+        raise Refusal(code, detail, extra=state)
+    if deps.clock.now() > order.expires_at - _LIFE_LEFT_MIN:
+        raise Refusal("order_expired", "less than a minute is left to pay this order", extra=state)
+    if order.payments >= PAYMENTS_MAX:
+        raise Refusal("too_many_payments", "too many payments were started for this order", extra=state)
+    if order.slot is not None and tx.slot_holder(order.slot) not in (None, order.id):
+        raise Refusal("premium_already_paid", "the premium of this person and year is already paid", extra=state)
+
+
+def _new_payment(deps: Deps, order: Order, draft: PaymentDraft, account: str) -> Payment:
+    no = deps.ids.new()
+    now = deps.clock.now()
+    return Payment(
+        id=f"pay_{no}",
+        order_id=order.id,
+        account=account,
+        provider=draft.provider,
+        method=draft.method,
+        out_trade_no=no,
+        state=PaymentState.CREATED,
+        amount_fen=order.amount_fen,
+        fields_sealed=deps.vault.seal_json(dict(draft.fields), FIELDS_PURPOSE) if draft.fields else None,
+        instruction_sealed=None,
+        provider_trade_no=None,
+        kept=False,
+        amount_refunding_fen=0,
+        amount_refunded_fen=0,
+        evidence_id=None,
+        paid_at=None,
+        created_at=now,
+        expires_at=order.expires_at,
+        updated_at=now,
+    )
+
+
+def payment_request(deps: Deps, order: Order, payment: Payment) -> PaymentRequest:
+    """What the adapter puts on the wire, from stored values alone, so that every try says the same."""
+    sealed = payment.fields_sealed
+    return PaymentRequest(
+        out_trade_no=payment.out_trade_no,
+        amount_fen=payment.amount_fen,
+        method=payment.method,
+        description=order.description,
+        created_at=payment.created_at,
+        expires_at=payment.expires_at,
+        notify_url=deps.notify_url(payment.account),
+        fields=deps.vault.unseal_json(sealed, FIELDS_PURPOSE) if sealed else {},
+    )
+
+
+def _create(deps: Deps, claimed: _Claimed, request: KeyedRequest, render: Callable[[PaymentView], Reply]) -> Reply:
+    payment = claimed.payment
+    if not payment_is_open(payment.state):  # a resume found that evidence came by another way
+        return _settle(deps, claimed, request, None, render)
+    provider = deps.providers[payment.account]
+    try:
+        answer = provider.create(payment_request(deps, claimed.order, payment))
+    except ProviderUnavailable as exc:
+        deps.store.run(lambda tx: release(tx, deps, claimed.held))
+        raise Refusal(
+            "provider_unavailable",
+            "the provider cannot be reached; nothing was accepted; send the same request again",
+            extra={"payment_id": payment.id},
+            retry_after_seconds=5,
+        ) from exc
+    except NoVerdict as exc:
+        return _settle(deps, claimed, request, _unknown(payment, exc), render, final=False)
+    except RequestRefused as exc:
+        return _settle(deps, claimed, request, _refused(payment, exc), render)
+    return _settle(deps, claimed, request, answer, render)
+
+
+def _report(payment: Payment, state: ReportedState, exc: ProviderError) -> ProviderReport:
+    return ProviderReport(
+        source=Source.ANSWER,
+        out_trade_no=payment.out_trade_no,
+        state=state,
+        provider_status=exc.code or type(exc).__name__,
+    )
+
+
+def _unknown(payment: Payment, exc: NoVerdict) -> "_Outcome":
+    return _Outcome(report=_report(payment, ReportedState.UNKNOWN, exc), raw=_as_bytes(exc))
+
+
+def _refused(payment: Payment, exc: RequestRefused) -> "_Outcome":
+    return _Outcome(report=_report(payment, ReportedState.FAILED, exc), raw=_as_bytes(exc))
+
+
+def _as_bytes(exc: ProviderError) -> bytes:
+    """What we know of an answer that brought no report, as evidence."""
+    return json.dumps({"error": type(exc).__name__, "code": exc.code, "trace_id": exc.trace_id}).encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """A create that brought no instruction."""
+
+    report: ProviderReport
+    raw: bytes = field(repr=False)
+
+
+def _settle(
+    deps: Deps,
+    claimed: _Claimed,
+    request: KeyedRequest,
+    outcome: PaymentAnswer | _Outcome | None,
+    render: Callable[[PaymentView], Reply],
+    *,
+    final: bool = True,
+) -> Reply:
+    """Record what the provider answered, keep the instruction, and finish or release the key."""
+
+    def job(tx: Tx) -> Reply:
+        if outcome is None:
+            payment = claimed.payment
+        else:
+            payment = _record(tx, deps, claimed.payment, outcome)
+        reply = _reply(deps, payment, request, render)
+        if final:
+            finish(tx, deps, claimed.held, reply)
+        else:
+            release(tx, deps, claimed.held)
+        return reply
+
+    return deps.store.run(job)
+
+
+def _record(tx: Tx, deps: Deps, payment: Payment, outcome: PaymentAnswer | _Outcome) -> Payment:
+    message = Message(
+        id=f"ntf_{deps.ids.new()}",
+        account=payment.account,
+        source=Source.ANSWER,
+        dedup_key=f"answer:{payment.out_trade_no}:{micros(deps.clock.now())}",
+        event="create",
+        received_at=deps.clock.now(),
+        body=outcome.raw,
+    )
+    view = tx.report_view(account=payment.account, out_trade_no=payment.out_trade_no, dedup_key=message.dedup_key)
+    instruction = (
+        deps.vault.seal_json(_instruction_json(outcome), INSTRUCTION_PURPOSE)
+        if isinstance(outcome, PaymentAnswer)
+        else None
+    )
+    recorded = record_report(
+        tx, deps, view, outcome.report, message, actor=f"provider:{payment.account}", instruction=instruction
+    )
+    return _payment_of(recorded, view.payment or payment)
+
+
+def _payment_of(recorded: Recorded, before: Payment) -> Payment:
+    return recorded.payment or before
+
+
+def _instruction_json(answer: PaymentAnswer) -> dict[str, object]:
+    members = asdict(answer.instruction)
+    expires_at = answer.instruction.expires_at
+    members["expires_at_micros"] = micros(expires_at) if expires_at else None
+    del members["expires_at"]
+    return members
+
+
+def _reply(deps: Deps, payment: Payment, request: KeyedRequest, render: Callable[[PaymentView], Reply]) -> Reply:
+    if payment.state is PaymentState.FAILED:
+        return request.refuse(
+            Refusal(
+                "provider_refused",
+                "the provider refused this payment; start another one",
+                extra={"payment_id": payment.id},
+            )
+        )
+    return render(payment_view(deps, payment))

@@ -1,0 +1,163 @@
+"""The worker: claims due tasks and does them, each until evidence or a person ends it."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from gateway.domain.order import Task, TaskKind, TaskState
+from gateway.domain.provider import OperationUnsupported, ProviderError
+from gateway.domain.schedule import CLOSE_PAUSES, QUERY_PAUSES, REFUND_QUERY_PAUSES, RETRY_PAUSES, pause
+from gateway.domain.states import payment_is_open
+from gateway.services.ask_provider import ask_payment, close_payment
+from gateway.services.close_order import close_expired
+from gateway.services.deps import Deps
+from gateway.services.refund_payment import follow_refund, submit_refund
+from gateway.store import StoreContended, StoreUnavailable, Tx
+
+ACTOR: Final = "worker"
+LEASE: Final = timedelta(seconds=120)
+_IDLE_SECONDS: Final = 0.25
+_PURGE_PAUSE: Final = timedelta(minutes=10)
+_KEYS_KEPT: Final = timedelta(days=30)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """How one kind of task is done, and the pauses between tries when there was no answer."""
+
+    act: Callable[[Deps, Task], timedelta | None]
+    pauses: tuple[int, ...]
+
+
+def _query(deps: Deps, task: Task) -> timedelta | None:
+    payment = deps.store.read().payment(task.subject_id)
+    if payment is None:
+        raise LookupError(task.subject_id)
+    if not payment_is_open(payment.state):
+        return None
+    payment = ask_payment(deps, payment, actor=ACTOR)
+    return pause(QUERY_PAUSES, task.tries + 1) if payment_is_open(payment.state) else None
+
+
+def _close(deps: Deps, task: Task) -> timedelta | None:
+    payment = deps.store.read().payment(task.subject_id)
+    if payment is None:
+        raise LookupError(task.subject_id)
+    if not payment_is_open(payment.state):
+        return None
+    try:
+        payment = close_payment(deps, payment, actor=ACTOR)
+    except OperationUnsupported:
+        payment = ask_payment(deps, payment, actor=ACTOR)
+    return pause(CLOSE_PAUSES, task.tries) if payment_is_open(payment.state) else None
+
+
+def _close_order(deps: Deps, task: Task) -> timedelta | None:
+    close_expired(deps, task.subject_id, actor=ACTOR)
+    return None
+
+
+def _refund(deps: Deps, task: Task) -> timedelta | None:
+    submit_refund(deps, task.subject_id, actor=ACTOR)
+    return None
+
+
+def _query_refund(deps: Deps, task: Task) -> timedelta | None:
+    return follow_refund(deps, task.subject_id, tries=task.tries + 1, actor=ACTOR)
+
+
+_KINDS: Final = {
+    TaskKind.QUERY: _Kind(act=_query, pauses=QUERY_PAUSES),
+    TaskKind.CLOSE: _Kind(act=_close, pauses=CLOSE_PAUSES),
+    TaskKind.CLOSE_ORDER: _Kind(act=_close_order, pauses=RETRY_PAUSES),
+    TaskKind.REFUND: _Kind(act=_refund, pauses=RETRY_PAUSES),
+    TaskKind.QUERY_REFUND: _Kind(act=_query_refund, pauses=REFUND_QUERY_PAUSES),
+}
+
+
+class Worker:
+    """
+    Does due tasks. Any number of workers may share a database: a claim is a lease, and only its holder settles it.
+
+    A task that fails is looked at again after its kind's next pause, for ever: a payment without a verdict must
+    always have a next look. A task whose subject does not exist is dead.
+    """
+
+    def __init__(self, deps: Deps, *, threads: int = 8) -> None:
+        self._deps = deps
+        self._threads = threads
+        self._purge_at: datetime | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until told to stop; what has begun is finished first."""
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="worker") as pool:
+            busy: set[Future[None]] = set()
+            while not stop.is_set():
+                busy = {future for future in busy if not future.done()}
+                tasks = self._claim(self._threads - len(busy))
+                busy |= {pool.submit(self.do, task) for task in tasks}
+                if not tasks:
+                    stop.wait(_IDLE_SECONDS)
+
+    def run_due(self, *, limit: int = 100) -> int:
+        """Do what is due now, in this thread; returns how many tasks were done."""
+        tasks = self._claim(limit)
+        for task in tasks:
+            self.do(task)
+        return len(tasks)
+
+    def _claim(self, limit: int) -> list[Task]:
+        now = self._deps.clock.now()
+        try:
+            next_due = self._deps.store.read().next_due()
+            if limit < 1 or next_due is None or next_due > now:
+                self._purge(now)
+                return []
+            lease = self._deps.ids.new()
+            return self._deps.store.claim_tasks(now=now, lease_until=now + LEASE, lease=lease, limit=limit)
+        except (StoreUnavailable, StoreContended) as exc:
+            _log.warning("claim_failed", error=type(exc).__name__)
+            return []
+
+    def _purge(self, now: datetime) -> None:
+        if self._purge_at is None or now >= self._purge_at:
+            self._purge_at = now + _PURGE_PAUSE
+            self._deps.store.run(lambda tx: tx.purge(nonces_before=now, keys_before=now - _KEYS_KEPT))
+
+    def do(self, task: Task) -> None:
+        """Do one claimed task and settle it."""
+        kind = _KINDS[task.kind]
+        state, error = TaskState.DUE, ""
+        again: timedelta | None
+        try:
+            again = kind.act(self._deps, task)
+            state = TaskState.DUE if again is not None else TaskState.DONE
+        except ProviderError as exc:
+            again, error = pause(kind.pauses, task.tries), f"{type(exc).__name__} {exc.code}".strip()
+        except LookupError:
+            again, state, error = None, TaskState.DEAD, "the subject does not exist"
+        except Exception as exc:  # noqa: BLE001  the loop's edge: one bad task must not stop the others
+            again, error = pause(kind.pauses, task.tries), type(exc).__name__
+            _log.exception("task_failed", kind=task.kind.value, subject_id=task.subject_id)
+        self._settle(task, state, again, error)
+
+    def _settle(self, task: Task, state: TaskState, again: timedelta | None, error: str) -> None:
+        due_at = self._deps.clock.now() + (again or timedelta())
+
+        def job(tx: Tx) -> None:
+            current = tx.task(task.kind, task.subject_id)
+            # Another report may have answered the question meanwhile, or another worker have claimed it.
+            if current is not None and current.lease == task.lease:
+                tx.settle_task(task, state, due_at=due_at, last_error=error)
+
+        try:
+            self._deps.store.run(job)
+        except (StoreUnavailable, StoreContended) as exc:
+            _log.warning("settle_failed", error=type(exc).__name__)  # the lease runs out and the task comes again
