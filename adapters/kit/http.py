@@ -1,6 +1,5 @@
 """The one door to the network. It says for certain whether a request can have arrived, and never follows a redirect."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -8,8 +7,8 @@ from typing import Final
 import requests
 import tenacity
 import urllib3
-from requests.adapters import HTTPAdapter
 
+from adapters.kit.connections import TimedAdapter
 from gateway.domain.provider import NoVerdict, ProviderUnavailable
 
 ANSWER_BYTES_MAX: Final = 1 << 20
@@ -39,21 +38,35 @@ def wire_target(url: str) -> str:
 
 
 def _never_left(exc: BaseException) -> bool:
-    """True only for faults before the first byte of the request can have been sent."""
-    if isinstance(exc, requests.exceptions.ConnectTimeout):
-        return True
+    """
+    True only for faults before the first byte of the request can have been sent: every fault of `connect`, TLS and
+    proxy included, arrives as a NewConnectionError (see `adapters.kit.connections`).
+    """
     if not isinstance(exc, requests.exceptions.ConnectionError) or not exc.args:
-        return False
+        return isinstance(exc, requests.exceptions.ConnectTimeout)
     reason = getattr(exc.args[0], "reason", None)
-    return isinstance(reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
+    if isinstance(reason, urllib3.exceptions.ProxyError):
+        reason = reason.original_error
+    return isinstance(reason, urllib3.exceptions.ConnectTimeoutError)
+
+
+def _kind(exc: BaseException) -> str:
+    """The innermost fault's class, e.g. SSLCertVerificationError; its text may show addresses or contents."""
+    while isinstance(cause := exc.__cause__ or getattr(exc.args[0] if exc.args else None, "reason", None), Exception):
+        exc = cause
+    return type(exc).__name__
 
 
 class Transport:
     """
     A pooled HTTP client of one account; safe to use from many threads.
 
-    TLS is always verified: `ca_file` adds an authority for intranet deployments, nothing switches the check off. The
-    environment (proxies, .netrc, REQUESTS_CA_BUNDLE) is not consulted.
+    TLS is always verified: `ca_file` names the authorities of an intranet instead of the public ones, nothing switches
+    the check off. The environment (proxies, .netrc, REQUESTS_CA_BUNDLE) is not consulted, and no cookie is kept.
+
+    Args:
+        answer_seconds: For the whole answer, from the request's last byte to the answer's last.
+        proxy: Address of the proxy for every call.
     """
 
     def __init__(
@@ -65,16 +78,12 @@ class Transport:
         ca_file: str | None = None,
         proxy: str | None = None,
     ) -> None:
-        self._connect_seconds = connect_seconds
-        self._answer_seconds = answer_seconds
+        self._timeout = (connect_seconds, answer_seconds)
+        self._verify = ca_file or True
+        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.verify = ca_file or True
-        if proxy:
-            self._session.proxies = {"http": proxy, "https": proxy}
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections_max, max_retries=0)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._adapter = TimedAdapter(pool_connections=4, pool_maxsize=connections_max, max_retries=0)
 
     def send(
         self,
@@ -89,9 +98,13 @@ class Transport:
         Send once; connection faults before sending are tried again at once, with the same bytes.
 
         Raises:
-            ProviderUnavailable: The request never left.
+            ProviderUnavailable: The request never left, or cannot be made at all.
             NoVerdict: It may have arrived, but no whole answer came back in time or within the size limit.
         """
+        try:
+            request = self._session.prepare_request(requests.Request(method, url, headers=dict(headers), data=body))
+        except (requests.exceptions.RequestException, ValueError) as exc:
+            raise ProviderUnavailable(f"the request cannot be made: {type(exc).__name__}") from None
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(_CONNECT_TRIES),
             wait=tenacity.wait_random_exponential(multiplier=0.05, max=0.4),
@@ -99,32 +112,22 @@ class Transport:
             reraise=True,
         )
         try:
-            return retrying(self._send_once, method, url, headers, body, answer_bytes_max)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as exc:
-            kind = type(exc).__name__
+            return retrying(self._send_once, request, answer_bytes_max)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
             if _never_left(exc):
-                raise ProviderUnavailable(f"the provider cannot be reached: {kind}") from None
-            raise NoVerdict(f"no whole answer: {kind}") from None
+                raise ProviderUnavailable(f"the provider cannot be reached: {_kind(exc)}") from None
+            raise NoVerdict(f"no whole answer: {_kind(exc)}") from None
 
-    def _send_once(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, answer_bytes_max: int
-    ) -> HttpAnswer:
-        deadline = time.monotonic() + self._connect_seconds + self._answer_seconds
-        with self._session.request(
-            method,
-            url,
-            headers=dict(headers),
-            data=body,
-            timeout=(self._connect_seconds, self._answer_seconds),
-            allow_redirects=False,
-            stream=True,
+    def _send_once(self, request: requests.PreparedRequest, answer_bytes_max: int) -> HttpAnswer:
+        # The adapter's own `send`, not the session's: that one follows the Location of a redirect half-way, reads its
+        # body without a limit, and keeps cookies.
+        with self._adapter.send(
+            request, stream=True, timeout=self._timeout, verify=self._verify, proxies=self._proxies
         ) as answer:
             content = bytearray()
             for chunk in answer.iter_content(_CHUNK_BYTES):
                 content += chunk
                 if len(content) > answer_bytes_max:
                     raise NoVerdict("the answer is too long")
-                if time.monotonic() > deadline:
-                    raise NoVerdict("the answer took too long")
             lowered = {name.lower(): value for name, value in answer.headers.items()}
             return HttpAnswer(status=answer.status_code, headers=lowered, content=bytes(content))

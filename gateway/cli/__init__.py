@@ -5,8 +5,8 @@ import click
 from gateway.cli.checks import config, db
 from gateway.cli.edge import Commands
 from gateway.cli.new_configuration import init
-from gateway.cli.orders import orders
 from gateway.cli.servers import serve, worker
+from gateway.cli.stored_orders import orders
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -58,10 +58,10 @@ def _request(tx: Tx, deps: Deps, draft: RefundDraft) -> Refund:
     amount_fen = left_fen if draft.amount_fen is None else draft.amount_fen
     if not 0 < amount_fen <= left_fen:
         raise Refusal("refund_exceeds_payment", "not that much is left to refund", extra={"refundable_fen": left_fen})
-    return _write_refund(tx, deps, order, payment, draft, amount_fen)
+    return _write_refund(tx, deps, order=order, payment=payment, draft=draft, amount_fen=amount_fen)
 
 
-def _write_refund(tx: Tx, deps: Deps, order: Order, payment: Payment, draft: RefundDraft, amount_fen: int) -> Refund:
+def _write_refund(tx: Tx, deps: Deps, *, order: Order, payment: Payment, draft: RefundDraft, amount_fen: int) -> Refund:
     now = deps.clock.now()
     no = deps.ids.new()
     refund = Refund(

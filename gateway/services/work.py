@@ -143,7 +143,7 @@ class Worker:
             again, error = pause(kind.pauses, task.tries), f"{type(exc).__name__} {exc.code}".strip()
         except LookupError:
             again, state, error = None, TaskState.DEAD, "the subject does not exist"
-        except Exception as exc:  # noqa: BLE001  the loop's edge: one bad task must not stop the others
+        except Exception as exc:
             again, error = pause(kind.pauses, task.tries), type(exc).__name__
             _log.exception("task_failed", kind=task.kind.value, subject_id=task.subject_id)
         self._settle(task, state, again, error)
