@@ -130,9 +130,14 @@ class LoadedSettings:
     warnings: tuple[str, ...]
 
 
+def config_path(environ: Mapping[str, str] | None = None) -> Path:
+    """The configuration file: what GATEWAY_CONFIG names, else gateway.toml in the working folder."""
+    return Path((os.environ if environ is None else environ).get(CONFIG_VARIABLE) or CONFIG_DEFAULT)
+
+
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
-    Read the configuration file that GATEWAY_CONFIG names (gateway.toml in the working folder when it is not set).
+    Read the configuration file at `config_path`.
 
     Raises:
         SettingsInvalid: With every fault at once.
@@ -148,7 +153,7 @@ def load_with_warnings(environ: Mapping[str, str] | None = None) -> LoadedSettin
         SettingsInvalid: With every fault at once.
     """
     environ = os.environ if environ is None else environ
-    path = Path(environ.get(CONFIG_VARIABLE) or CONFIG_DEFAULT)
+    path = config_path(environ)
     references = _References(path.parent, environ)
     tables = references.resolve("", _read_toml(path))
     faults = [*references.faults, *_unknown_tables(tables)]

@@ -5,7 +5,7 @@ import click
 from gateway.cli.checks import config, db
 from gateway.cli.edge import Commands
 from gateway.cli.new_configuration import init
-from gateway.cli.servers import serve, worker
+from gateway.cli.servers import sandbox, serve, worker
 from gateway.cli.stored_orders import orders
 
 
@@ -18,5 +18,5 @@ def main() -> None:
     """
 
 
-for command in (init, serve, worker, db, config, orders):
+for command in (init, serve, worker, sandbox, db, config, orders):
     main.add_command(command)

@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from gateway.cli.wiring import create_sandbox_keys
+from gateway.cli.wiring import SANDBOX_FOLDER, SANDBOX_PORT, create_sandbox_keys
 from gateway.domain.secret import Secret
 from schemas.config import gateway_schema
 
@@ -38,7 +38,11 @@ def _database_url(_context: click.Context, _option: click.Parameter, value: str)
 )
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Port of jiaofei serve.")
 @click.option(
-    "--sandbox-port", default=8090, show_default=True, type=click.IntRange(1, 65535), help="Port of jiaofei sandbox."
+    "--sandbox-port",
+    default=SANDBOX_PORT,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Port of jiaofei sandbox.",
 )
 @click.option(
     "--database",
@@ -52,7 +56,7 @@ def init(folder: Path, port: int, sandbox_port: int, database: str) -> None:
     _refuse_to_overwrite(folder)
     vault = folder / "secrets"
     vault.mkdir(mode=0o700, parents=True)
-    identities = create_sandbox_keys(vault / "sandbox")
+    identities = create_sandbox_keys(vault / SANDBOX_FOLDER)
     api_key = _API_KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
     for name in ("data_key", "index_key", "token_key"):
         _write_private(vault / name, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())

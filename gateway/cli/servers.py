@@ -1,7 +1,9 @@
 """`serve`, `worker` and `sandbox`: the processes of an installation; all stop cleanly on SIGTERM and SIGINT."""
 
 import signal
+import sys
 import threading
+from pathlib import Path
 from typing import Final
 
 import click
@@ -9,8 +11,8 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from gateway.cli.wiring import load_application, opened_world
-from gateway.settings import load_settings
+from gateway.cli.wiring import SANDBOX_FOLDER, SANDBOX_PORT, load_application, opened_world, serve_sandbox
+from gateway.settings import config_path, load_settings
 from gateway.store import schema_is_current
 
 _KILL_SECONDS: Final = 30
@@ -52,6 +54,25 @@ def worker(*, once: bool) -> None:
     with opened_world(settings) as world:
         _require_current_schema(settings.database_url.reveal())
         world.run_worker(stop, once)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Keep it on loopback: it pays whatever is asked.")
+@click.option("--port", default=SANDBOX_PORT, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--keys",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the simulators' keys.  [default: secrets/sandbox beside the configuration]",
+)
+def sandbox(host: str, port: int, keys: Path | None) -> None:
+    """Simulate the providers, with the keys that jiaofei init made."""
+    folder = keys or config_path().parent / "secrets" / SANDBOX_FOLDER
+    if not folder.is_dir():  # fresh keys would be no use: the gateway's accounts do not know them
+        raise click.ClickException(f"there are no keys in {folder}: run jiaofei init")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: sys.exit())
+    click.echo(f"simulating wechatpay and alipay at http://{host}:{port}")
+    serve_sandbox(host, port, folder)
 
 
 def _require_current_schema(database_url: str) -> None:

@@ -7,13 +7,17 @@ They are imported when they are called, so that `jiaofei --help` and `jiaofei in
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from gateway.app import World
     from sandbox.keyring import Identities
+
+SANDBOX_PORT: Final = 8400
+SANDBOX_FOLDER: Final = "sandbox"
+"""Below secrets/: the keys that `init` made for the simulators and pointed the accounts at."""
 
 
 @contextmanager
@@ -45,3 +49,10 @@ def create_sandbox_keys(folder: Path) -> "Identities":
     from sandbox.keyring import create_keyring
 
     return create_keyring(folder).identities
+
+
+def serve_sandbox(host: str, port: int, folder: Path) -> None:
+    """Run the simulators in this thread until an exception ends them."""
+    from sandbox.app import serve
+
+    serve(host, port, folder)

@@ -134,6 +134,12 @@ def read_order(deps: Deps, app: str, order_id: str) -> OrderView:
     return order_view(deps, tx, find_order(tx, app, order_id))
 
 
+def orders_of(deps: Deps, app: str, *, before: str, limit: int, state: OrderState | None) -> list[OrderView]:
+    """A page of an app's orders, newest first."""
+    tx = deps.store.read()
+    return [order_view(deps, tx, order) for order in tx.orders_page(app, before=before, limit=limit, state=state)]
+
+
 def order_by_client_no(deps: Deps, app: str, client_order_no: str) -> OrderView:
     """
     Read by the app's own number.

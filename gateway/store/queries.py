@@ -7,7 +7,7 @@ from sqlalchemy import Dialect, Select, and_, bindparam, func, literal, literal_
 from gateway.domain.order import TaskState
 from gateway.store.rows import EVENT, IDEMPOTENCY_KEY, NOTIFICATION, ORDER, PAYMENT, REFUND, TASK, RowMap
 from gateway.store.statements import Query
-from gateway.store.tables import NOTIFICATIONS, ORDERS, PAYMENTS, PREMIUM_SLOTS, TASKS
+from gateway.store.tables import NOTIFICATIONS, ORDERS, PAYMENTS, PREMIUM_SLOTS, REQUEST_NONCES, TASKS
 
 
 def _columns(row_map: RowMap[Any]) -> list[Any]:
@@ -88,6 +88,11 @@ class Queries:
         )
         self.next_due = query(
             select(func.min(TASKS.c.due_at)).where(TASKS.c.state == literal_column(f"'{TaskState.DUE.value}'"))
+        )
+        self.nonce = query(
+            select(REQUEST_NONCES.c.nonce).where(
+                REQUEST_NONCES.c.app == bindparam("app"), REQUEST_NONCES.c.nonce == bindparam("nonce")
+            )
         )
         here = select(literal(1).label("one")).subquery()
         self.callback = query(

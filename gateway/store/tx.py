@@ -196,6 +196,9 @@ class Tx:
             slot_holder=slot_holder,
         )
 
+    def nonce_is_used(self, app: str, nonce: str) -> bool:
+        return bool(self._rows(self._queries.nonce, app=app, nonce=nonce))
+
     # --- writes ---
 
     def insert(self, row: Any) -> None:

@@ -1,0 +1,216 @@
+"""The composition root: builds the world from settings; nothing happens before one of its functions is called."""
+
+import logging
+import secrets
+import string
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from adapters.kit.base import AdapterTools
+from adapters.kit.config import AccountSettings
+from adapters.kit.config import SettingsInvalid as AccountSettingsInvalid
+from adapters.kit.http import Transport
+from adapters.registry import find_builder
+from gateway.domain.clock import Clock, SystemClock
+from gateway.domain.ids import Ids, TimeOrderedIds
+from gateway.domain.provider import Provider
+from gateway.services.ask_provider import RefreshGate
+from gateway.services.deps import Deps
+from gateway.services.work import Worker
+from gateway.settings import AccountConfig, Settings, SettingsInvalid
+from gateway.store import Store, Vault, open_store, schema_is_current
+from gateway.web import callbacks, health, openapi, problems, routes
+from gateway.web.auth import Doorkeeper
+from gateway.web.metrics import Metrics
+from gateway.web.orders import order_routes
+
+_NONCE_ALPHABET: Final = string.ascii_letters + string.digits
+_NONCE_CHARACTERS: Final = 32
+
+MakeTransport = Callable[[AccountConfig], Transport]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything that the web edge, the worker and the command line share."""
+
+    settings: Settings
+    deps: Deps
+
+    @property
+    def store(self) -> Store:
+        return self.deps.store
+
+    @property
+    def providers(self) -> Mapping[str, Provider]:
+        return self.deps.providers
+
+    def run_worker(self, stop: threading.Event, *, once: bool = False) -> None:
+        """Do due tasks until told to stop, or once what is due now."""
+        worker = Worker(self.deps)
+        if once:
+            worker.run_due()
+        else:
+            worker.run(stop)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.deps.store.close()
+
+
+def _nonce() -> str:
+    return "".join(secrets.choice(_NONCE_ALPHABET) for _ in range(_NONCE_CHARACTERS))
+
+
+def _transport(account: AccountConfig) -> Transport:
+    return Transport(
+        connect_seconds=account.connect_seconds,
+        answer_seconds=account.answer_seconds,
+        connections_max=account.connections_max,
+        ca_file=account.ca_file,
+        proxy=account.proxy,
+    )
+
+
+def build_providers(settings: Settings, clock: Clock, make_transport: MakeTransport) -> dict[str, Provider]:
+    """
+    One provider per account.
+
+    Raises:
+        SettingsInvalid: With the faults of every account at once.
+    """
+    providers: dict[str, Provider] = {}
+    faults: list[str] = []
+    for account in settings.accounts.values():
+        tools = AdapterTools(clock=clock, nonce=_nonce, transport=make_transport(account))
+        try:
+            build = find_builder(account.provider)
+        except KeyError:
+            faults.append(f"accounts.{account.name}.provider: no adapter has this name")
+            continue
+        try:
+            providers[account.name] = build(AccountSettings(account.name, account.values), tools)
+        except AccountSettingsInvalid as exc:
+            faults.extend(exc.faults)
+    if faults:
+        raise SettingsInvalid(faults)
+    return providers
+
+
+def build_world(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    make_transport: MakeTransport = _transport,
+) -> World:
+    """
+    Open the store and build every provider; keys are parsed here, once.
+
+    Raises:
+        SettingsInvalid: With every fault that only the adapters can see.
+    """
+    clock = clock or SystemClock()
+    providers = build_providers(settings, clock, make_transport)
+    deps = Deps(
+        settings=settings,
+        store=open_store(settings.database_url.reveal()),
+        vault=Vault(data_keys=settings.data_keys, index_key=settings.index_key),
+        clock=clock,
+        ids=ids or TimeOrderedIds(),
+        providers=providers,
+    )
+    return World(settings=settings, deps=deps)
+
+
+def configure_logging(level: str) -> None:
+    """One JSON object per line on standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def create_app(settings: Settings, *, world: World | None = None) -> Flask:
+    """
+    The web application.
+
+    Raises:
+        SettingsInvalid: With every fault that only the adapters can see.
+    """
+    world = world or build_world(settings)
+    deps = world.deps
+    app = Flask("gateway.web", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.body_bytes_max
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    metrics = Metrics(deps)
+    desk = callbacks.CallbackDesk(deps, metrics)
+    table = order_routes(RefreshGate(deps.clock.now))
+    problems.install(app)
+    _frame(app, deps, metrics)
+    routes.register(app, deps, Doorkeeper(deps), table)
+    callbacks.register(app, desk)
+    health.register(app, deps, metrics, _schema_check(settings))
+    openapi.register(app, table)
+    if settings.bare_callbacks:
+        app.wsgi_app = callbacks.BareFront(app.wsgi_app, desk, body_bytes_max=settings.body_bytes_max)  # type: ignore[method-assign]
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+    return app
+
+
+def _schema_check(settings: Settings) -> Callable[[], bool]:
+    """Once current, a schema stays current for this process; until then each question looks again."""
+    seen: list[bool] = []
+
+    def check() -> bool:
+        if not seen and schema_is_current(settings.database_url.reveal()):
+            seen.append(True)
+        return bool(seen)
+
+    return check
+
+
+def _frame(app: Flask, deps: Deps, metrics: Metrics) -> None:
+    """Give each request an id, count it, and log one line about it."""
+
+    @app.before_request
+    def begin() -> None:
+        g.request_id = f"req_{deps.ids.new()}"
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        route = request.endpoint or "unknown"
+        seconds = time.perf_counter() - g.began
+        metrics.requests.labels(route, response.status_code).inc()
+        metrics.seconds.labels(route).observe(seconds)
+        response.headers["X-Request-Id"] = g.request_id
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Cache-Control", "no-store")
+        _log.info(
+            "request_answered",
+            route=route,
+            status=response.status_code,
+            milliseconds=round(seconds * 1000, 1),
+            request_id=g.request_id,
+        )
+        return response

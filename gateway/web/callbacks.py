@@ -1,0 +1,151 @@
+"""The providers' door: a plain function from bytes to bytes, served by a Flask route or in front of Flask."""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from flask import Flask, Response, request
+
+from gateway.domain.provider import RawCallback
+from gateway.domain.refusal import Refusal
+from gateway.services.accept_callback import accept_callback
+from gateway.services.deps import Deps
+from gateway.web.metrics import Metrics
+
+PREFIX: Final = "/callbacks/"
+_KINDS: Final = ("", "refunds")
+_ROUTE_LABEL: Final = "callbacks"
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackAnswer:
+    """What goes back to the provider."""
+
+    status: int
+    body: bytes
+    content_type: str
+
+
+class CallbackDesk:
+    """
+    Answers callbacks.
+
+    No Flask in here: the same desk serves the Flask route and the bare WSGI front, because a framework's share of a
+    callback's time is larger than everything that we do with it.
+    """
+
+    def __init__(self, deps: Deps, metrics: Metrics) -> None:
+        self._deps = deps
+        self._metrics = metrics
+        self._networks = {
+            name: [ipaddress.ip_network(network) for network in account.callback_networks]
+            for name, account in deps.settings.accounts.items()
+        }
+
+    def answer(self, path: str, headers: Mapping[str, str], body: bytes, *, address: str) -> CallbackAnswer | None:
+        """
+        Answer a callback to {provider}/{account}[/refunds]; None when there is no such account.
+
+        Args:
+            headers: Names in lower case.
+        """
+        provider, _, rest = path.partition("/")
+        account, _, kind = rest.partition("/")
+        config = self._deps.settings.accounts.get(account)
+        if config is None or config.provider != provider or kind not in _KINDS:
+            return None
+        if not self._is_allowed(account, address):
+            self._count(account, "refused", "address")
+            return CallbackAnswer(status=403, body=b"", content_type="text/plain")
+        raw = RawCallback(headers=headers, body=body, received_at=self._deps.clock.now())
+        accepted = accept_callback(self._deps, account, raw)
+        self._count(account, accepted.outcome, accepted.reason if accepted.outcome == "refused" else "")
+        self._tell(account, accepted.outcome, accepted.reason, accepted.digest, accepted.skew_seconds)
+        ack = accepted.acknowledgement
+        return CallbackAnswer(status=ack.status, body=ack.body, content_type=ack.content_type)
+
+    def _is_allowed(self, account: str, address: str) -> bool:
+        networks = self._networks[account]
+        if not networks:
+            return True
+        try:
+            source = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(source in network for network in networks)
+
+    def _count(self, account: str, outcome: str, reason: str) -> None:
+        self._metrics.callbacks.labels(account, outcome, reason).inc()
+
+    @staticmethod
+    def _tell(account: str, outcome: str, reason: str, digest: str, skew_seconds: int | None) -> None:
+        if outcome in ("applied", "duplicate"):
+            _log.debug("callback_accepted", account=account, outcome=outcome)
+            return
+        _log.warning(
+            "callback_not_applied",
+            account=account,
+            outcome=outcome,
+            reason=reason,
+            digest=digest,
+            skew_seconds=skew_seconds,
+        )
+
+
+def register(app: Flask, desk: CallbackDesk) -> None:
+    """Serve callbacks by a Flask route."""
+
+    def view(path: str) -> Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        body = request.get_data(cache=False, parse_form_data=False)
+        answer = desk.answer(path, headers, body, address=request.remote_addr or "")
+        if answer is None:
+            raise Refusal("not_found", "no account receives callbacks here")
+        return Response(answer.body, status=answer.status, content_type=answer.content_type)
+
+    app.add_url_rule(f"{PREFIX}<path:path>", endpoint=_ROUTE_LABEL, methods=["POST"], view_func=view)
+
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class BareFront:
+    """
+    Serves callbacks before the framework sees them; everything else goes on to it.
+
+    Only a well-formed POST with a stated length within the limit is served here, so that every odd request gets the
+    framework's careful answer.
+    """
+
+    def __init__(self, inner: WsgiApp, desk: CallbackDesk, *, body_bytes_max: int) -> None:
+        self._inner = inner
+        self._desk = desk
+        self._body_bytes_max = body_bytes_max
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path: str = environ.get("PATH_INFO", "")
+        length: str = environ.get("CONTENT_LENGTH") or ""
+        plain = environ.get("REQUEST_METHOD") == "POST" and path.startswith(PREFIX)
+        if not plain or not length.isascii() or not length.isdigit() or int(length[:9]) > self._body_bytes_max:
+            return self._inner(environ, start_response)
+        body: bytes = environ["wsgi.input"].read(int(length))
+        headers = _headers(environ)
+        answer = self._desk.answer(path[len(PREFIX) :], headers, body, address=environ.get("REMOTE_ADDR", ""))
+        if answer is None or len(body) != int(length):
+            start_response("404 Not Found", [("Content-Type", "text/plain"), ("Content-Length", "0")])
+            return [b""]
+        start_response(
+            f"{answer.status} -",
+            [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))],
+        )
+        return [answer.body]
+
+
+def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    headers["content-type"] = environ.get("CONTENT_TYPE", "")
+    return headers

@@ -1,0 +1,111 @@
+"""The OpenAPI document, made from the route table and the schemas, and a page that shows it without any script."""
+
+import re
+from typing import Any, Final
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask, Response, jsonify, render_template
+from marshmallow import Schema
+
+from gateway import __version__
+from gateway.web.problems import PROBLEMS
+from gateway.web.routes import Route
+from schemas.problem import HealthOut, ProblemOut
+
+_PATH_NAME: Final = re.compile(r"<(\w+)>")
+_KEY_HEADER: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "Fresh for every new request; the same for every try of one request",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+
+def build_spec(routes: tuple[Route, ...]) -> dict[str, Any]:
+    """The document of every public call."""
+    spec = APISpec(
+        title="Jiaofei 缴费",
+        version=__version__,
+        openapi_version="3.1.0",
+        plugins=[MarshmallowPlugin(schema_name_resolver=_schema_name)],
+        info={"description": "A payment gateway for public premiums. Amounts are integer fen."},
+    )
+    spec.components.security_scheme("api_key", {"type": "http", "scheme": "bearer"})
+    spec.components.security_scheme(
+        "order_token", {"type": "http", "scheme": "bearer", "description": "Good for one order until it expires"}
+    )
+    for route in routes:
+        spec.path(path=_PATH_NAME.sub(r"{\1}", route.rule), operations={route.method.lower(): _operation(route)})
+    for path, summary in (("/healthz", "The process lives"), ("/readyz", "The gateway can do its work")):
+        answers = {"200": _json("Works", HealthOut()), "503": _json("Does not", HealthOut())}
+        spec.path(path=path, operations={"get": {"summary": summary, "operationId": path[1:], "responses": answers}})
+    document: dict[str, Any] = spec.to_dict()
+    return document
+
+
+def _schema_name(schema: Any) -> str:
+    kind = schema if isinstance(schema, type) else type(schema)
+    return kind.__name__
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PATH_NAME.findall(route.rule)
+    ]
+    if route.keyed:
+        parameters.append(_KEY_HEADER)
+    if route.query is not None:
+        parameters.append({"in": "query", "schema": route.query})
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "parameters": parameters,
+        "security": [{"api_key": []}, *([{"order_token": []}] if route.order_token else [])],
+        "responses": {
+            **{str(status): _json("Done", schema) for status, schema in route.answers.items()},
+            **{str(status): _problem(status) for status in _problem_statuses(route)},
+        },
+    }
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": route.body}}}
+    return operation
+
+
+def _problem_statuses(route: Route) -> list[int]:
+    statuses = {kind.status for kind in PROBLEMS.values()} - {405, 415, 413, 429}
+    if not route.keyed:
+        statuses -= {409}
+    if route.body is not None:
+        statuses |= {413, 415}
+    if route.name == "read_payment":
+        statuses |= {429}
+    return sorted(statuses)
+
+
+def _problem(status: int) -> dict[str, Any]:
+    codes = sorted(code for code, kind in PROBLEMS.items() if kind.status == status)
+    return {
+        "description": " | ".join(codes),
+        "content": {"application/problem+json": {"schema": ProblemOut()}},
+    }
+
+
+def _json(description: str, schema: Schema) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def register(app: Flask, routes: tuple[Route, ...]) -> None:
+    """Serve /openapi.json and /docs; the document is built once."""
+    document = build_spec(routes)
+
+    def openapi() -> Response:
+        return jsonify(document)
+
+    def docs() -> str:
+        return render_template("docs.html", document=document, problems=PROBLEMS)
+
+    app.add_url_rule("/openapi.json", view_func=openapi)
+    app.add_url_rule("/docs", view_func=docs)

@@ -1,0 +1,190 @@
+"""The interface as a table: one row per call serves the request and describes it in the OpenAPI document."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from flask import Flask, Request, Response, request
+from marshmallow import RAISE, Schema, ValidationError
+
+from gateway.domain.idempotency import fingerprint, read_key
+from gateway.domain.refusal import Refusal
+from gateway.domain.strict_json import parse_strict_json_object
+from gateway.services.deps import Deps
+from gateway.services.idempotent import KeyedRequest, Reply
+from gateway.web.auth import Caller, Doorkeeper, SignedParts
+from gateway.web.problems import PROBLEM_TYPE, problem_reply
+
+_FIRST_ERROR_STATUS: Final = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """
+    One admitted and validated request.
+
+    Attributes:
+        path: The path's parameters.
+        body: What the body schema loaded; {} without one.
+        query: What the query schema loaded.
+        keyed: The request's idempotency; only for routes that have it.
+        address: The caller's network address, behind the trusted proxies.
+    """
+
+    deps: Deps
+    doorkeeper: Doorkeeper
+    caller: Caller
+    path: Mapping[str, str]
+    body: Mapping[str, Any]
+    query: Mapping[str, Any]
+    keyed: KeyedRequest | None
+    address: str
+
+    def idempotency(self) -> KeyedRequest:
+        """The request's idempotency; asking for it on a route without is a bug."""
+        if self.keyed is None:
+            raise LookupError("this route has no idempotency")
+        return self.keyed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """
+    One call of the public interface.
+
+    Attributes:
+        rule: With <names>; also part of the idempotency fingerprint.
+        answers: Schema per status of success; None for none.
+        order_token: Payers' browsers may call it with an order token.
+        keyed: It changes something: an Idempotency-Key is needed.
+        volatile: Body members, dotted, that do not change the request's meaning.
+    """
+
+    method: str
+    rule: str
+    name: str
+    summary: str
+    view: Callable[[Call], Reply]
+    answers: Mapping[int, Schema]
+    body: Schema | None = None
+    query: Schema | None = None
+    order_token: bool = False
+    keyed: bool = False
+    volatile: tuple[str, ...] = field(default_factory=tuple)
+
+
+def register(app: Flask, deps: Deps, doorkeeper: Doorkeeper, routes: tuple[Route, ...]) -> None:
+    """Serve every route of the table."""
+    for route in routes:
+        app.add_url_rule(
+            route.rule, endpoint=route.name, methods=[route.method], view_func=_serve(route, deps, doorkeeper)
+        )
+
+
+def _serve(route: Route, deps: Deps, doorkeeper: Doorkeeper) -> Callable[..., Response]:
+    def view(**path: str) -> Response:
+        return _response(route.view(_read(route, deps, doorkeeper, path)))
+
+    return view
+
+
+def _read(route: Route, deps: Deps, doorkeeper: Doorkeeper, path: Mapping[str, str]) -> Call:
+    raw = request.get_data(cache=False)
+    signed = SignedParts(method=request.method, target=request.full_path.rstrip("?"), body=raw)
+    caller = doorkeeper.admit(request.headers, signed, order_token=route.order_token)
+    key = _idempotency_key(request) if route.keyed else None
+    members = _json_body(request, raw) if route.body else {}
+    body = _load(route.body, members) if route.body else {}
+    query = _load(route.query, _single_values(request)) if route.query else {}
+    content = {"path": dict(path), "body": _semantic(members, route.volatile)}
+    keyed = _keyed(deps, caller, fingerprint(route.method, route.rule, content), key) if key is not None else None
+    return Call(
+        deps=deps,
+        doorkeeper=doorkeeper,
+        caller=caller,
+        path=path,
+        body=body,
+        query=query,
+        keyed=keyed,
+        address=request.remote_addr or "",
+    )
+
+
+def _response(reply: Reply) -> Response:
+    content_type = PROBLEM_TYPE if reply.status >= _FIRST_ERROR_STATUS else "application/json"
+    response = Response(reply.body, status=reply.status, content_type=content_type)
+    if reply.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def json_reply(status: int, members: Any) -> Reply:
+    """A JSON answer as the bytes that may be stored and repeated."""
+    return Reply(status=status, body=json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+# --- reading ---
+
+
+def _idempotency_key(request: Request) -> str:
+    values = request.headers.getlist("Idempotency-Key")
+    if not values:
+        raise Refusal("idempotency_key_missing", "send a fresh Idempotency-Key with every new request")
+    try:
+        if len(values) > 1:
+            raise ValueError("more than one Idempotency-Key")
+        return read_key(values[0])
+    except ValueError as exc:
+        raise Refusal("idempotency_key_malformed", str(exc)) from exc
+
+
+def _json_body(request: Request, raw: bytes) -> dict[str, Any]:
+    if request.mimetype != "application/json":
+        raise Refusal("unsupported_media_type", "send application/json")
+    if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise Refusal("unsupported_media_type", "send UTF-8")
+    try:
+        return parse_strict_json_object(raw)
+    except ValueError as exc:
+        raise Refusal("malformed_request", "the body must be one JSON object without ambiguities") from exc
+
+
+def _single_values(request: Request) -> dict[str, str]:
+    lists = request.args.to_dict(flat=False)
+    twice = {name: ["is given more than once"] for name, values in lists.items() if len(values) > 1}
+    if twice:
+        raise Refusal("invalid_request", "the query is not valid", errors=twice)
+    return {name: values[0] for name, values in lists.items()}
+
+
+def _load(schema: Schema, members: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        loaded: Mapping[str, Any] = schema.load(members, unknown=RAISE)
+    except ValidationError as exc:
+        errors = exc.messages if isinstance(exc.messages, dict) else {"_": exc.messages}
+        raise Refusal("invalid_request", "fields are at fault", errors=errors) from exc
+    return loaded
+
+
+def _keyed(deps: Deps, caller: Caller, meaning: str, key: str) -> KeyedRequest:
+    # A payer's token must not reach into the app's own keys.
+    scope = f"token:{caller.order_id}:" if caller.order_id else "app:"
+    return KeyedRequest(
+        app=caller.app,
+        key=scope + key,
+        meaning=deps.vault.blind_index("request", meaning),  # keyed, because the content may be a guessable person
+        refuse=problem_reply,
+    )
+
+
+def _semantic(members: dict[str, Any], volatile: tuple[str, ...]) -> dict[str, Any]:
+    if not volatile:
+        return members
+    kept: dict[str, Any] = {}
+    for name, value in members.items():
+        inner = tuple(v.partition(".")[2] for v in volatile if v.partition(".")[0] == name)
+        if "" in inner:
+            continue
+        kept[name] = _semantic(value, inner) if inner and isinstance(value, dict) else value
+    return kept

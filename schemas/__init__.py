@@ -1,0 +1,1 @@
+"""Our own public JSON and configuration, as marshmallow schemas. No provider's wire format lives here."""
