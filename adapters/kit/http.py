@@ -1,5 +1,6 @@
 """The one door to the network. It says for certain whether a request can have arrived, and never follows a redirect."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,6 +15,7 @@ from gateway.domain.provider import NoVerdict, ProviderUnavailable
 ANSWER_BYTES_MAX: Final = 1 << 20
 _CONNECT_TRIES: Final = 3
 _CHUNK_BYTES: Final = 1 << 16
+_HTTP: Final = re.compile("https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +103,7 @@ class Transport:
             ProviderUnavailable: The request never left, or cannot be made at all.
             NoVerdict: It may have arrived, but no whole answer came back in time or within the size limit.
         """
-        try:
-            request = self._session.prepare_request(requests.Request(method, url, headers=dict(headers), data=body))
-        except (requests.exceptions.RequestException, ValueError) as exc:
-            raise ProviderUnavailable(f"the request cannot be made: {type(exc).__name__}") from None
+        request = self._prepared(requests.Request(method, url, headers=dict(headers), data=body))
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(_CONNECT_TRIES),
             wait=tenacity.wait_random_exponential(multiplier=0.05, max=0.4),
@@ -117,6 +116,15 @@ class Transport:
             if _never_left(exc):
                 raise ProviderUnavailable(f"the provider cannot be reached: {_kind(exc)}") from None
             raise NoVerdict(f"no whole answer: {_kind(exc)}") from None
+
+    def _prepared(self, request: requests.Request) -> requests.PreparedRequest:
+        try:
+            prepared = self._session.prepare_request(request)
+        except (requests.exceptions.RequestException, ValueError) as exc:
+            raise ProviderUnavailable(f"the request cannot be made: {type(exc).__name__}") from None
+        if not _HTTP.match(prepared.url or ""):
+            raise ProviderUnavailable("the request cannot be made: not an HTTP address")
+        return prepared
 
     def _send_once(self, request: requests.PreparedRequest, answer_bytes_max: int) -> HttpAnswer:
         # The adapter's own `send`, not the session's: that one follows the Location of a redirect half-way, reads its

@@ -36,7 +36,7 @@ def echo_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """For eyes: columns as wide as their widest cell; without rows, nothing."""
     if not rows:
         return
-    cells = [[*head], *([str(cell) for cell in row] for row in rows)]
+    cells = [[*head], *(["-" if cell is None else str(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     for row in cells:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

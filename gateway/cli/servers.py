@@ -11,7 +11,14 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from gateway.cli.wiring import SANDBOX_FOLDER, SANDBOX_PORT, load_application, opened_world, serve_sandbox
+from gateway.cli.wiring import (
+    SANDBOX_FOLDER,
+    SANDBOX_PORT,
+    load_application,
+    opened_world,
+    serve_sandbox,
+    start_logging,
+)
 from gateway.settings import config_path, load_settings
 from gateway.store import schema_is_current
 
@@ -53,7 +60,8 @@ def worker(*, once: bool) -> None:
         signal.signal(number, lambda _number, _frame: stop.set())
     with opened_world(settings) as world:
         _require_current_schema(settings.database_url.reveal())
-        world.run_worker(stop, once)
+        start_logging(settings)
+        world.run_worker(stop, once=once)
 
 
 @click.command()

@@ -34,14 +34,23 @@ def opened_world(settings: Settings) -> "Iterator[World]":
     try:
         yield world
     finally:
-        world.store.close()
+        world.close()
 
 
 def load_application(_target: str) -> Any:
     """The WSGI application of one web process, from the configuration it finds."""
     from gateway.app import create_app
 
-    return create_app(load_settings())
+    settings = load_settings()
+    start_logging(settings)
+    return create_app(settings)
+
+
+def start_logging(settings: Settings) -> None:
+    """Log lines in the application's form, from here on."""
+    from gateway.app import configure_logging
+
+    configure_logging(settings.log_level)
 
 
 def create_sandbox_keys(folder: Path) -> "Identities":

@@ -1,0 +1,50 @@
+# Jiaofei. `make help` lists the targets; each sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV ?= uv
+
+.PHONY: help demo run test check lint bench lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=…"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime.ready: requirements/runtime.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+$(VENV)/dev.ready: requirements/dev.txt $(VENV)/runtime.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/runtime.ready ## one order through every provider and method, against the simulators
+	$(BIN)/python -m sandbox.demo
+
+run: $(VENV)/runtime.ready ## the same installation, kept running on ports 8300 and 8400
+	$(BIN)/python -m sandbox.demo --keep
+
+test: $(VENV)/dev.ready ## the whole suite, on SQLite and a real PostgreSQL
+	$(BIN)/python -m pytest -n 2 tests
+
+lint: $(VENV)/dev.ready ## style, types, import rule
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## everything that must hold before a commit
+
+bench: $(VENV)/dev.ready ## throughput and cost, as ratios in one run
+	$(BIN)/python -m bench
+
+lock: ## pin every dependency anew, with hashes (needs uv)
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --upgrade requirements/dev.in -o requirements/dev.txt
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements/runtime.in -c requirements/dev.txt -o requirements/runtime.txt
+
+clean: ## forget the environment and what demo and run left behind
+	rm -rf $(VENV) var

@@ -1,0 +1,156 @@
+"""
+The sandbox as a web application: both simulators, the payer's pages, and the control interface.
+
+WeChat Pay answers below /wechatpay (the gateway's base_url is …/wechatpay), Alipay at /alipay/gateway.do. Keep it on
+loopback: whoever reaches it can pay every order and switch every fault.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import requests
+from flask import Flask, Response, request
+from werkzeug.serving import make_server
+
+from sandbox.alipay import AlipaySimulator
+from sandbox.clock import SandboxClock
+from sandbox.control import control_blueprint
+from sandbox.faults import FaultBoard
+from sandbox.keyring import Keyring, create_keyring, load_keyring
+from sandbox.pages import pages_blueprint
+from sandbox.wechatpay import WechatpaySimulator
+from sandbox.wire import Answer, Json, Post
+
+BODY_BYTES_MAX: Final = 1_000_000
+CALLBACK_TIMEOUT_SECONDS: Final = 5
+"""WeChat waits 5 s for an acknowledgement. Source: sheet wechatpay.md section 6.4."""
+
+_HOP_HEADERS: Final = frozenset({"content-length", "connection", "transfer-encoding"})
+
+Simulator = WechatpaySimulator | AlipaySimulator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """Everything the pages and the control interface steer."""
+
+    keyring: Keyring
+    clock: SandboxClock
+    faults: FaultBoard
+    wechatpay: WechatpaySimulator
+    alipay: AlipaySimulator
+
+    @property
+    def simulators(self) -> dict[str, Simulator]:
+        """By provider name."""
+        return {"wechatpay": self.wechatpay, "alipay": self.alipay}
+
+    def orders(self) -> list[Json]:
+        """All orders of all providers, newest first."""
+        orders = [order for simulator in self.simulators.values() for order in simulator.orders()]
+        return sorted(orders, key=lambda order: str(order["created_at"]), reverse=True)
+
+
+def create_sandbox(
+    keyring: Keyring,
+    *,
+    post: Post | None = None,
+    clock: SandboxClock | None = None,
+    base_url: str = "http://127.0.0.1:8400",
+    refund_seconds: float = 10,
+    refund_spacing_seconds: float = 60,
+) -> Flask:
+    """
+    Build the application.
+
+    Args:
+        post: How callbacks are sent; by default over HTTP, without following redirects.
+        clock: A frozen one for tests; by default the machine's, and `serve` makes it tick.
+        base_url: Where the application will be reached; links and the bill's address begin with it.
+        refund_seconds: How long a refund stays under way.
+        refund_spacing_seconds: What must lie between two WeChat refunds of one order.
+    """
+    clock = clock or SandboxClock()
+    faults = FaultBoard(clock)
+    post = post or post_over_http
+    sandbox = Sandbox(
+        keyring=keyring,
+        clock=clock,
+        faults=faults,
+        wechatpay=WechatpaySimulator(
+            keyring,
+            clock=clock,
+            faults=faults,
+            post=post,
+            base_url=f"{base_url}/wechatpay",
+            refund_seconds=refund_seconds,
+            refund_spacing_seconds=refund_spacing_seconds,
+        ),
+        alipay=AlipaySimulator(
+            keyring,
+            clock=clock,
+            faults=faults,
+            post=post,
+            gateway_url=f"{base_url}/alipay/gateway.do",
+            refund_seconds=refund_seconds,
+        ),
+    )
+    app = Flask("sandbox", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
+    app.extensions["sandbox"] = sandbox
+    app.register_blueprint(pages_blueprint(sandbox))
+    app.register_blueprint(control_blueprint(sandbox))
+    _mount(app, "/wechatpay/v3/<path:_rest>", sandbox.wechatpay)
+    _mount(app, "/alipay/gateway.do", sandbox.alipay)
+    _mount(app, "/alipay/bill/download", sandbox.alipay)
+    return app
+
+
+def serve(host: str = "127.0.0.1", port: int = 8400, folder: Path = Path("sandbox-keys")) -> None:
+    """Run the sandbox until interrupted; keys are made in the folder when it has none."""
+    try:
+        keyring = load_keyring(folder)
+    except FileNotFoundError:
+        keyring = create_keyring(folder)
+    app = create_sandbox(keyring, base_url=f"http://{host}:{port}")
+    sandbox: Sandbox = app.extensions["sandbox"]
+    server = make_server(host, port, app, threaded=True)
+    sandbox.clock.start()
+    try:
+        server.serve_forever()
+    finally:
+        server.server_close()
+        sandbox.clock.stop()
+
+
+def post_over_http(url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    """Send one callback; a time-out or a refused connection raises, as `Post` asks."""
+    answer = requests.post(
+        url, data=body, headers=dict(headers), timeout=CALLBACK_TIMEOUT_SECONDS, allow_redirects=False
+    )
+    return answer.status_code, answer.content
+
+
+def _mount(app: Flask, rule: str, simulator: Simulator) -> None:
+    """Hand over the request line and the body exactly as they came: signatures are over these bytes."""
+
+    def view(_rest: str = "") -> Response:
+        path = str(request.environ.get("RAW_URI") or request.full_path)
+        return _response(simulator.answer(request.method, path, dict(request.headers), request.get_data()))
+
+    app.add_url_rule(rule, endpoint=rule, view_func=view, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+
+
+def _response(answer: Answer) -> Response:
+    if not answer.lost:
+        headers = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS}
+        return Response(answer.body, status=answer.status, headers=headers)
+
+    def dropped() -> "list[bytes]":
+        threading.Event().wait(answer.lost_after_seconds)
+        raise ConnectionAbortedError("a fault rule lost this answer")
+
+    return Response((part for _ in range(1) for part in dropped()), status=200)

@@ -1,0 +1,233 @@
+"""
+All key material of both sides, made once into a folder; every identity in it is invented and opens nothing.
+
+The gateway's configuration points its `file:` references at the files marked G; those marked S are the simulators' own.
+Private keys are unencrypted PKCS#8 PEM; every file has mode 0600, the folder 0700.
+
+    identities.json                              G  merchant numbers, appids, serials (no secret)
+    wechatpay_merchant_private_key.pem           G  signs requests and client pay parameters
+    wechatpay_merchant_certificate.pem           G  its serial goes into Authorization
+    wechatpay_apiv3_key.txt                      G  32 ASCII characters
+    wechatpay_platform_certificate.pem           G  certificate mode
+    wechatpay_public_key.pem                     G  public-key mode; its id is in identities.json
+    wechatpay_platform_private_key.pem           S
+    wechatpay_public_key_private_key.pem         S
+    alipay_app_private_key.pem                   G  signs requests (应用私钥)
+    alipay_app_public_key.pem                    G  never for verifying (应用公钥)
+    alipay_public_key.pem                        G  key mode (支付宝公钥)
+    alipay_app_certificate.pem                   G  certificate mode: appCertPublicKey
+    alipay_platform_certificate.pem              G  certificate mode: alipayCertPublicKey_RSA2, leaf then issuer
+    alipay_root_certificates.pem                 G  certificate mode: alipayRootCert, one RSA and one EC root
+    alipay_private_key.pem                       S  key mode
+    alipay_platform_certificate_private_key.pem  S  certificate mode
+    alipay_issuer_private_key.pem                S  issues the next platform certificate when keys are rotated
+"""
+
+import json
+import os
+import secrets
+import string
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from sandbox.certificates import (
+    Authority,
+    AuthorityKey,
+    authority_under,
+    certificate_of,
+    key_serial_text,
+    pem_of,
+    root_of,
+)
+
+_IDENTITIES_FILE: Final = "identities.json"
+_APIV3_KEY_FILE: Final = "wechatpay_apiv3_key.txt"
+_APIV3_KEY_LENGTH: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identities:
+    """
+    Who the two sides are. Invented: the numbers have the documented length, and no merchant has them.
+
+    Attributes:
+        mchid: The merchant number; in partner mode the same number is `sp_mchid`.
+        sub_mchids: Sub merchants that the service provider may collect for.
+        merchant_serial: Serial of the merchant API certificate, 40 hex digits.
+    """
+
+    mchid: str = "1999900001"
+    appid: str = "wx0000000000000a01"
+    sub_mchids: tuple[str, ...] = ("1999900071", "1999900072")
+    sub_appid: str = "wx0000000000000b02"
+    merchant_serial: str = ""
+    platform_serial: str = ""
+    public_key_id: str = "PUB_KEY_ID_0119999000012026010100000000000001"
+    app_id: str = "2099000000000001"
+    seller_id: str = "2088999900000001"
+    seller_email: str = "seller@sandbox.example"
+    app_auth_token: str = "209901BBsandbox0000000000000000000000X01"  # noqa: S105 an invented token of the sandbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyring:
+    """Both sides' keys, parsed once. Its repr shows the folder and the identities alone."""
+
+    folder: Path
+    identities: Identities
+    apiv3_key: bytes = field(repr=False)
+    merchant_private_key: rsa.RSAPrivateKey = field(repr=False)
+    merchant_certificate: x509.Certificate = field(repr=False)
+    platform_private_key: rsa.RSAPrivateKey = field(repr=False)
+    platform_certificate: x509.Certificate = field(repr=False)
+    public_key_private_key: rsa.RSAPrivateKey = field(repr=False)
+    app_private_key: rsa.RSAPrivateKey = field(repr=False)
+    app_certificate: x509.Certificate = field(repr=False)
+    alipay_private_key: rsa.RSAPrivateKey = field(repr=False)
+    alipay_certificate_private_key: rsa.RSAPrivateKey = field(repr=False)
+    alipay_certificate: x509.Certificate = field(repr=False)
+    alipay_issuer: Authority = field(repr=False)
+    alipay_roots: tuple[x509.Certificate, ...] = field(repr=False)
+
+    def path(self, name: str) -> Path:
+        """Where one of the files of the module's list stands."""
+        return self.folder / name
+
+
+def create_keyring(folder: Path) -> Keyring:
+    """
+    Make every key and certificate of both sides, write them into the folder, and return them.
+
+    Raises:
+        FileExistsError: The folder holds a keyring already; nothing is overwritten.
+    """
+    if (folder / _IDENTITIES_FILE).exists():
+        raise FileExistsError(f"there is a keyring already: {folder / _IDENTITIES_FILE}")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keyring = _new_keyring(folder)
+    for name, content in _files(keyring).items():
+        _write_private(folder / name, content)
+    return keyring
+
+
+def load_keyring(folder: Path) -> Keyring:
+    """
+    Read a folder that `create_keyring` wrote.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: A file does not hold what its name says.
+    """
+    fields = json.loads((folder / _IDENTITIES_FILE).read_text("utf-8"))
+    platform_chain = x509.load_pem_x509_certificates((folder / "alipay_platform_certificate.pem").read_bytes())
+    return Keyring(
+        folder=folder,
+        identities=Identities(**{**fields, "sub_mchids": tuple(fields["sub_mchids"])}),
+        apiv3_key=(folder / _APIV3_KEY_FILE).read_bytes(),
+        merchant_private_key=_load_key(folder / "wechatpay_merchant_private_key.pem"),
+        merchant_certificate=_load_certificate(folder / "wechatpay_merchant_certificate.pem"),
+        platform_private_key=_load_key(folder / "wechatpay_platform_private_key.pem"),
+        platform_certificate=_load_certificate(folder / "wechatpay_platform_certificate.pem"),
+        public_key_private_key=_load_key(folder / "wechatpay_public_key_private_key.pem"),
+        app_private_key=_load_key(folder / "alipay_app_private_key.pem"),
+        app_certificate=_load_certificate(folder / "alipay_app_certificate.pem"),
+        alipay_private_key=_load_key(folder / "alipay_private_key.pem"),
+        alipay_certificate_private_key=_load_key(folder / "alipay_platform_certificate_private_key.pem"),
+        alipay_certificate=platform_chain[0],
+        alipay_issuer=Authority(
+            certificate=platform_chain[1], private_key=_load_key(folder / "alipay_issuer_private_key.pem")
+        ),
+        alipay_roots=tuple(x509.load_pem_x509_certificates((folder / "alipay_root_certificates.pem").read_bytes())),
+    )
+
+
+def _new_keyring(folder: Path) -> Keyring:
+    merchant_key, platform_key, app_key, alipay_leaf_key = (new_rsa_key() for _ in range(4))
+    root = root_of("Sandbox Test Root R1", new_rsa_key())
+    elliptic_root = root_of("Sandbox Test Root E1", ec.generate_private_key(ec.SECP256R1()))
+    issuer = authority_under(root, "Sandbox Test Certification Authority Class 2 R1", new_rsa_key())
+    wechatpay_root = root_of("Sandbox Test Tenpay Root", new_rsa_key())
+    merchant_certificate = certificate_of("Sandbox Merchant", merchant_key.public_key(), wechatpay_root)
+    platform_certificate = certificate_of("Sandbox Tenpay Platform", platform_key.public_key(), wechatpay_root)
+    alphabet = string.ascii_letters + string.digits
+    return Keyring(
+        folder=folder,
+        identities=Identities(
+            merchant_serial=key_serial_text(merchant_certificate),
+            platform_serial=key_serial_text(platform_certificate),
+        ),
+        apiv3_key="".join(secrets.choice(alphabet) for _ in range(_APIV3_KEY_LENGTH)).encode("ascii"),
+        merchant_private_key=merchant_key,
+        merchant_certificate=merchant_certificate,
+        platform_private_key=platform_key,
+        platform_certificate=platform_certificate,
+        public_key_private_key=new_rsa_key(),
+        app_private_key=app_key,
+        app_certificate=certificate_of("Sandbox App", app_key.public_key(), issuer),
+        alipay_private_key=new_rsa_key(),
+        alipay_certificate_private_key=alipay_leaf_key,
+        alipay_certificate=certificate_of("Sandbox Alipay Platform", alipay_leaf_key.public_key(), issuer),
+        alipay_issuer=issuer,
+        alipay_roots=(root.certificate, elliptic_root.certificate),
+    )
+
+
+def _files(keyring: Keyring) -> dict[str, bytes]:
+    """What is written, by name; identities.json last, because it marks the folder as complete."""
+    identities = json.dumps(asdict(keyring.identities), ensure_ascii=False, indent=2) + "\n"
+    return {
+        "wechatpay_merchant_private_key.pem": _key_pem(keyring.merchant_private_key),
+        "wechatpay_merchant_certificate.pem": pem_of(keyring.merchant_certificate),
+        _APIV3_KEY_FILE: keyring.apiv3_key,
+        "wechatpay_platform_certificate.pem": pem_of(keyring.platform_certificate),
+        "wechatpay_public_key.pem": _public_pem(keyring.public_key_private_key),
+        "wechatpay_platform_private_key.pem": _key_pem(keyring.platform_private_key),
+        "wechatpay_public_key_private_key.pem": _key_pem(keyring.public_key_private_key),
+        "alipay_app_private_key.pem": _key_pem(keyring.app_private_key),
+        "alipay_app_public_key.pem": _public_pem(keyring.app_private_key),
+        "alipay_public_key.pem": _public_pem(keyring.alipay_private_key),
+        "alipay_app_certificate.pem": pem_of(keyring.app_certificate),
+        "alipay_platform_certificate.pem": pem_of(keyring.alipay_certificate, keyring.alipay_issuer.certificate),
+        "alipay_root_certificates.pem": pem_of(*keyring.alipay_roots),
+        "alipay_private_key.pem": _key_pem(keyring.alipay_private_key),
+        "alipay_platform_certificate_private_key.pem": _key_pem(keyring.alipay_certificate_private_key),
+        "alipay_issuer_private_key.pem": _key_pem(keyring.alipay_issuer.private_key),
+        _IDENTITIES_FILE: identities.encode("utf-8"),
+    }
+
+
+def new_rsa_key() -> rsa.RSAPrivateKey:
+    """A fresh 2048-bit key, the size both providers use."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(content)
+
+
+def _key_pem(key: AuthorityKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _public_pem(key: rsa.RSAPrivateKey) -> bytes:
+    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _load_key(path: Path) -> rsa.RSAPrivateKey:
+    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ValueError(f"not an RSA private key: {path}")
+    return key
+
+
+def _load_certificate(path: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(path.read_bytes())

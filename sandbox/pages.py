@@ -1,0 +1,94 @@
+"""The payer's pages and the index: Chinese, without JavaScript, made for a phone's width."""
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from sandbox.clock import local_text
+from sandbox.money import yuan_of
+from sandbox.wire import Json, PayRefused
+
+if TYPE_CHECKING:
+    from sandbox.app import Sandbox, Simulator
+
+Page = str | Response | tuple[str, int]
+
+STATE_TEXTS = {
+    "NOTPAY": "待支付", "SUCCESS": "已支付", "REFUND": "已支付（有退款）", "CLOSED": "已关闭",
+    "TRADE_NOT_EXIST": "待扫码", "WAIT_BUYER_PAY": "待支付", "TRADE_SUCCESS": "已支付",
+    "TRADE_FINISHED": "已完结", "TRADE_CLOSED": "已关闭",
+}  # fmt: skip
+PAYABLE_STATES = frozenset({"NOTPAY", "TRADE_NOT_EXIST", "WAIT_BUYER_PAY"})
+CASHIER_NAMES = {"wechatpay": "微信支付", "alipay": "支付宝"}
+INDEX_ORDERS_MAX = 200
+
+
+def pages_blueprint(sandbox: "Sandbox") -> Blueprint:
+    """The index at /, WeChat's cashier at /wechatpay/pay, Alipay's at /alipay/cashier."""
+    pages = Blueprint("pages", __name__, template_folder="templates")
+    pages.add_app_template_filter(yuan_of, "yuan")
+    pages.add_app_template_filter(lambda state: STATE_TEXTS.get(state, state), "state_text")
+
+    @pages.get("/")
+    def index() -> str:
+        orders = sandbox.orders()
+        return render_template(
+            "index.html",
+            orders=[order | {"cashier": cashier_address(order)} for order in orders[:INDEX_ORDERS_MAX]],
+            count=len(orders),
+            names=CASHIER_NAMES,
+            now=local_text(sandbox.clock.now()),
+            frozen=sandbox.clock.frozen,
+            waiting=sandbox.clock.waiting(),
+            faults=[rule.shown() for rule in sandbox.faults.in_force()],
+        )
+
+    @pages.route("/wechatpay/pay", methods=["GET", "POST"])
+    def wechatpay() -> Page:
+        prepay = request.values.get("prepay_id") or request.values.get("code_url", "")
+        redirect_url = _web_address(request.values.get("redirect_url", ""))
+        return _cashier(sandbox.wechatpay, "wechatpay", prepay, redirect_url)
+
+    @pages.route("/alipay/cashier", methods=["GET", "POST"])
+    def alipay() -> Page:
+        return _cashier(sandbox.alipay, "alipay", request.values.get("visit", ""), "")
+
+    return pages
+
+
+def cashier_address(order: Json) -> str:
+    """Where the payer pays this order; empty when there is nothing to pay any more."""
+    if order["state"] not in PAYABLE_STATES:
+        return ""
+    if order["provider"] == "alipay":
+        return "/alipay/cashier?" + urlencode({"visit": order["prepay"]})
+    name = "code_url" if order["kind"] == "native" else "prepay_id"
+    return "/wechatpay/pay?" + urlencode({name: order["prepay"]})
+
+
+def _cashier(simulator: "Simulator", provider: str, prepay: str, redirect_url: str) -> Page:
+    name = CASHIER_NAMES[provider]
+    try:
+        order = simulator.cashier(prepay)
+        if request.method == "GET":
+            return render_template(
+                "cashier.html",
+                order=order, name=name, provider=provider, redirect_url=redirect_url,
+                payable=order["state"] in PAYABLE_STATES,
+            )  # fmt: skip
+        paying = request.form.get("choice") == "pay"
+        turn = simulator.pay if paying else simulator.cancel
+        shown = turn(order["out_trade_no"])
+    except PayRefused as refused:
+        return render_template("refused.html", name=name, provider=provider, reason=str(refused)), 409
+    address = redirect_url or _web_address(shown.get("return_url", ""))
+    if address:
+        return redirect(address, code=303)
+    return render_template("done.html", name=name, provider=provider, order=shown, paid=paying)
+
+
+def _web_address(text: str) -> str:
+    """Only http and https: no script may ride in on a link."""
+    return text if text.startswith(("http://", "https://")) else ""

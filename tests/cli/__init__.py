@@ -1,0 +1,1 @@
+"""The `jiaofei` command, as an operator types it."""

@@ -1,0 +1,46 @@
+"""One keyring for all tests (keys are slow to make), and a fresh pair of simulators on a frozen clock for each."""
+
+from datetime import datetime
+
+import pytest
+
+from sandbox.alipay import AlipaySimulator
+from sandbox.clock import BEIJING, SandboxClock
+from sandbox.faults import FaultBoard
+from sandbox.keyring import Keyring, create_keyring
+from sandbox.wechatpay import WechatpaySimulator
+from tests.sandbox.merchants import AlipayMerchant, Inbox, WechatpayMerchant
+
+START = datetime(2026, 3, 1, 10, 20, 30, tzinfo=BEIJING)
+
+
+@pytest.fixture(scope="session")
+def keyring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
+    return create_keyring(tmp_path_factory.mktemp("keys") / "ring")
+
+
+@pytest.fixture
+def clock() -> SandboxClock:
+    return SandboxClock(frozen_at=START)
+
+
+@pytest.fixture
+def faults(clock: SandboxClock) -> FaultBoard:
+    return FaultBoard(clock)
+
+
+@pytest.fixture
+def inbox(clock: SandboxClock) -> Inbox:
+    return Inbox(clock=clock)
+
+
+@pytest.fixture
+def wechatpay(keyring: Keyring, clock: SandboxClock, faults: FaultBoard, inbox: Inbox) -> WechatpayMerchant:
+    simulator = WechatpaySimulator(keyring, clock=clock, faults=faults, post=inbox.post, orders_max=5)
+    return WechatpayMerchant(keyring, clock, simulator)
+
+
+@pytest.fixture
+def alipay(keyring: Keyring, clock: SandboxClock, faults: FaultBoard, inbox: Inbox) -> AlipayMerchant:
+    simulator = AlipaySimulator(keyring, clock=clock, faults=faults, post=inbox.post, trades_max=5)
+    return AlipayMerchant(keyring, clock, simulator)
