@@ -168,7 +168,7 @@ class Installation:
     def _is_ready(self) -> bool:
         try:
             self.control("GET", "/orders")
-            return self._http.get(f"{self.url}/readyz", timeout=_CALL_SECONDS).ok
+            return bool(self._http.get(f"{self.url}/readyz", timeout=_CALL_SECONDS).ok)
         except (requests.RequestException, RuntimeError):
             return False
 

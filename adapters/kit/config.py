@@ -65,6 +65,7 @@ class AccountSettings:
         value = self._take(key, default)
         if value is _NOTHING:
             return choices[0]
+        value = value.reveal().strip() if isinstance(value, Secret) else value
         if value not in choices:
             self.fault(key, f"must be one of {', '.join(choices)}")
             return choices[0]

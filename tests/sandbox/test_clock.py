@@ -34,7 +34,7 @@ def test_advance_runs_what_a_job_puts_on_the_agenda_if_it_falls_due(clock: Sandb
 
     clock.advance(60)
 
-    assert ["inside"] == seen
+    assert seen == ["inside"]
     assert clock.waiting() == 1
 
 

@@ -48,4 +48,4 @@ def test_keyring_docstring_names_every_file(keyring: Keyring) -> None:
     """The list the gateway's configuration is made from is complete."""
     import sandbox.keyring as module
 
-    assert [] == [path.name for path in keyring.folder.iterdir() if path.name not in str(module.__doc__)]
+    assert [path.name for path in keyring.folder.iterdir() if path.name not in str(module.__doc__)] == []

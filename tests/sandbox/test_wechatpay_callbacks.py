@@ -30,14 +30,14 @@ def test_payment_callback_verifies_and_has_the_vectors_shape(
     envelope, shape = json.loads(body), SHAPES["payment_direct"]
 
     wechatpay.check(headers, body)
-    assert NOTIFY_URL == url
+    assert url == NOTIFY_URL
     assert shape["headers"] == sorted(headers)
     assert shape["envelope"] == sorted(name for name in envelope if name != "resource")
     assert shape["resource"] == sorted(envelope["resource"])
     assert shape["associated_data"] == envelope["resource"]["associated_data"]
     assert shape["summary"] == envelope["summary"]
     assert shape["plaintext"] == sorted(wechatpay.opened(body))
-    assert 38001 == wechatpay.opened(body)["amount"]["total"]
+    assert wechatpay.opened(body)["amount"]["total"] == 38001
 
 
 def test_partner_payment_callback_has_the_vectors_shape(
@@ -50,7 +50,7 @@ def test_partner_payment_callback_has_the_vectors_shape(
     plaintext = wechatpay.opened(inbox.received[0][2])
 
     assert sorted(set(SHAPES["payment_partner"]["plaintext"]) - {"promotion_detail"}) == sorted(plaintext)
-    assert {"sp_openid": "oSANDBOXsp01", "sub_openid": "oSANDBOXsub01"} == plaintext["payer"]
+    assert plaintext["payer"] == {"sp_openid": "oSANDBOXsp01", "sub_openid": "oSANDBOXsub01"}
 
 
 def test_refund_callback_has_the_vectors_shape(wechatpay: WechatpayMerchant, clock: SandboxClock, inbox: Inbox) -> None:
@@ -64,7 +64,7 @@ def test_refund_callback_has_the_vectors_shape(wechatpay: WechatpayMerchant, clo
     wechatpay.check(headers, body)
     assert SHAPES["refund_direct"]["plaintext"] == sorted(wechatpay.opened(body))
     assert SHAPES["refund_direct"]["associated_data"] == json.loads(body)["resource"]["associated_data"]
-    assert "SUCCESS" == wechatpay.opened(body)["refund_status"]
+    assert wechatpay.opened(body)["refund_status"] == "SUCCESS"
 
 
 def test_callback_of_a_public_key_order_is_signed_with_the_public_key(
@@ -90,10 +90,10 @@ def test_unacknowledged_callback_is_sent_again_by_the_exact_schedule(
     clock.advance(10 * 86_400)
     gaps = [(later - earlier).total_seconds() for earlier, later in zip(inbox.times, inbox.times[1:], strict=False)]
 
-    assert GAPS == gaps
+    assert gaps == GAPS
     assert timedelta(hours=24, minutes=4) == inbox.times[-1] - inbox.times[0]
-    assert 1 == len({body for _, _, body in inbox.received})
-    assert 16 == len({headers["Wechatpay-Signature"] for _, headers, _ in inbox.received})
+    assert len({body for _, _, body in inbox.received}) == 1
+    assert len({headers["Wechatpay-Signature"] for _, headers, _ in inbox.received}) == 16
     for _, headers, body in inbox.received:
         wechatpay.check(headers, body)
 
@@ -141,7 +141,7 @@ def test_callback_duplicate_arrives_twice_though_acknowledged(
     wechatpay.paid()
     clock.advance(3600)
 
-    assert 2 == len(inbox.received)
+    assert len(inbox.received) == 2
     assert inbox.received[0][2] == inbox.received[1][2]
     assert timedelta(seconds=1) == inbox.times[1] - inbox.times[0]
 
@@ -154,9 +154,9 @@ def test_callback_never_is_never_sent(
     wechatpay.paid()
     clock.advance(2 * 86_400)
 
-    assert [] == inbox.received
-    assert ["callback_never"] == [entry["fault"] for entry in wechatpay.simulator.deliveries()]
-    assert 1 == len(wechatpay.simulator.books()["payments"])
+    assert inbox.received == []
+    assert [entry["fault"] for entry in wechatpay.simulator.deliveries()] == ["callback_never"]
+    assert len(wechatpay.simulator.books()["payments"]) == 1
 
 
 def test_callback_delayed_comes_after_its_delay(
@@ -169,7 +169,7 @@ def test_callback_delayed_comes_after_its_delay(
     early = len(inbox.received)
     clock.advance(1)
 
-    assert (0, 1) == (early, len(inbox.received))
+    assert (early, len(inbox.received)) == (0, 1)
 
 
 def test_callback_reordered_brings_the_refund_before_the_payment(
@@ -182,7 +182,7 @@ def test_callback_reordered_brings_the_refund_before_the_payment(
     wechatpay.call("POST", "/v3/refund/domestic/refunds", content)
     clock.advance(3600)
 
-    assert ["REFUND.SUCCESS", "TRANSACTION.SUCCESS"] == kinds(wechatpay, inbox)
+    assert kinds(wechatpay, inbox) == ["REFUND.SUCCESS", "TRANSACTION.SUCCESS"]
 
 
 def test_callback_reordered_without_a_refund_comes_late(
@@ -195,7 +195,7 @@ def test_callback_reordered_without_a_refund_comes_late(
     early = len(inbox.received)
     clock.advance(1)
 
-    assert (0, 1) == (early, len(inbox.received))
+    assert (early, len(inbox.received)) == (0, 1)
 
 
 def test_callback_reordered_on_the_refund_repeats_the_older_payment_notice(
@@ -209,7 +209,7 @@ def test_callback_reordered_on_the_refund_repeats_the_older_payment_notice(
     wechatpay.call("POST", "/v3/refund/domestic/refunds", content)
     clock.advance(3600)
 
-    assert ["TRANSACTION.SUCCESS", "REFUND.SUCCESS", "TRANSACTION.SUCCESS"] == kinds(wechatpay, inbox)
+    assert kinds(wechatpay, inbox) == ["TRANSACTION.SUCCESS", "REFUND.SUCCESS", "TRANSACTION.SUCCESS"]
 
 
 @pytest.mark.parametrize("fault", ["callback_wrong_key", "callback_bad_signature"])
@@ -252,5 +252,5 @@ def test_callback_amount_differs_is_validly_signed(
     _, headers, body = inbox.received[0]
 
     wechatpay.check(headers, body)
-    assert 38002 == wechatpay.opened(body)["amount"]["total"]
-    assert 38001 == wechatpay.simulator.books()["payments"][0]["amount_fen"]
+    assert wechatpay.opened(body)["amount"]["total"] == 38002
+    assert wechatpay.simulator.books()["payments"][0]["amount_fen"] == 38001

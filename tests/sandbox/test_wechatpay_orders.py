@@ -78,7 +78,7 @@ def test_order_number_percent_encoded_on_the_wire_is_found(wechatpay: WechatpayM
     """The signature is over the encoded form, the order is the decoded one."""
     wechatpay.create(out_trade_no="FY|2026_01*a")
 
-    assert "FY|2026_01*a" == body(wechatpay.query("FY%7C2026_01*a"))["out_trade_no"]
+    assert body(wechatpay.query("FY%7C2026_01*a"))["out_trade_no"] == "FY|2026_01*a"
 
 
 def test_close_answers_signed_204_and_again(wechatpay: WechatpayMerchant) -> None:
@@ -88,23 +88,23 @@ def test_close_answers_signed_204_and_again(wechatpay: WechatpayMerchant) -> Non
     first, second = wechatpay.close(), wechatpay.close()
 
     wechatpay.check(dict(first.headers), b"")
-    assert [204, 204] == [first.status, second.status]
-    assert "CLOSED" == body(wechatpay.query())["trade_state"]
+    assert [first.status, second.status] == [204, 204]
+    assert body(wechatpay.query())["trade_state"] == "CLOSED"
     with pytest.raises(PayRefused):
         wechatpay.simulator.pay("FY202600000001")
 
 
 def test_close_of_an_unknown_number_is_204(wechatpay: WechatpayMerchant) -> None:
     """204 is no proof that the order exists."""
-    assert 204 == wechatpay.close("FY209900000009").status
+    assert wechatpay.close("FY209900000009").status == 204
 
 
 def test_close_of_a_paid_order_is_refused(wechatpay: WechatpayMerchant) -> None:
     """ORDERPAID; the order stays paid."""
     wechatpay.paid()
 
-    assert (400, "ORDERPAID") == code(wechatpay.close())
-    assert "SUCCESS" == body(wechatpay.query())["trade_state"]
+    assert code(wechatpay.close()) == (400, "ORDERPAID")
+    assert body(wechatpay.query())["trade_state"] == "SUCCESS"
 
 
 def test_same_order_again_gives_a_fresh_prepay(wechatpay: WechatpayMerchant) -> None:
@@ -112,7 +112,7 @@ def test_same_order_again_gives_a_fresh_prepay(wechatpay: WechatpayMerchant) -> 
     first, second = body(wechatpay.create()), body(wechatpay.create())
 
     assert first != second
-    assert 1 == len(wechatpay.simulator.orders())
+    assert len(wechatpay.simulator.orders()) == 1
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_same_number_with_other_parameters_is_refused(wechatpay: WechatpayMercha
 
     answer = wechatpay.create(**change)
 
-    assert (400, "INVALID_REQUEST") == code(answer)
+    assert code(answer) == (400, "INVALID_REQUEST")
     assert answer.headers["Request-ID"].endswith("-268498688")
 
 
@@ -134,7 +134,7 @@ def test_same_number_of_a_paid_order_is_refused(wechatpay: WechatpayMerchant) ->
     """ORDERPAID."""
     wechatpay.paid()
 
-    assert (400, "ORDERPAID") == code(wechatpay.create())
+    assert code(wechatpay.create()) == (400, "ORDERPAID")
 
 
 def test_same_number_of_a_closed_order_is_refused(wechatpay: WechatpayMerchant) -> None:
@@ -142,7 +142,7 @@ def test_same_number_of_a_closed_order_is_refused(wechatpay: WechatpayMerchant) 
     wechatpay.create()
     wechatpay.close()
 
-    assert (400, "ORDER_CLOSED") == code(wechatpay.create())
+    assert code(wechatpay.create()) == (400, "ORDER_CLOSED")
 
 
 def test_order_past_its_time_is_closed_and_unpayable(wechatpay: WechatpayMerchant, clock: SandboxClock) -> None:
@@ -154,8 +154,8 @@ def test_order_past_its_time_is_closed_and_unpayable(wechatpay: WechatpayMerchan
     clock.advance(1)
     after = body(wechatpay.query())["trade_state"]
 
-    assert ["NOTPAY", "CLOSED"] == [before, after]
-    assert (400, "ORDER_CLOSED") == code(wechatpay.create(time_expire="2026-03-01T10:30:30+08:00"))
+    assert [before, after] == ["NOTPAY", "CLOSED"]
+    assert code(wechatpay.create(time_expire="2026-03-01T10:30:30+08:00")) == (400, "ORDER_CLOSED")
 
 
 def test_h5_link_lives_five_minutes(wechatpay: WechatpayMerchant, clock: SandboxClock) -> None:
@@ -168,7 +168,7 @@ def test_h5_link_lives_five_minutes(wechatpay: WechatpayMerchant, clock: Sandbox
     shown = wechatpay.simulator.cashier(prepay_id)
     clock.advance(1)
 
-    assert 38001 == shown["amount_fen"]
+    assert shown["amount_fen"] == 38001
     with pytest.raises(PayRefused):
         wechatpay.simulator.cashier(prepay_id)
 
@@ -179,14 +179,14 @@ def test_order_is_paid_once(wechatpay: WechatpayMerchant) -> None:
 
     with pytest.raises(PayRefused):
         wechatpay.simulator.pay("FY202600000001")
-    assert 1 == len(wechatpay.simulator.books()["payments"])
+    assert len(wechatpay.simulator.books()["payments"]) == 1
 
 
 def test_query_of_an_unknown_order_is_not_found(wechatpay: WechatpayMerchant) -> None:
     """404 ORDER_NOT_EXIST, unsigned."""
     answer = wechatpay.query("FY209900000009")
 
-    assert (404, "ORDER_NOT_EXIST") == code(answer)
+    assert code(answer) == (404, "ORDER_NOT_EXIST")
     assert "Wechatpay-Signature" not in answer.headers
 
 
@@ -198,7 +198,7 @@ def test_query_for_another_sub_merchant_is_not_allowed(wechatpay: WechatpayMerch
 
     answer = wechatpay.call("GET", f"{path}?sp_mchid={ids.mchid}&sub_mchid={ids.sub_mchids[1]}")
 
-    assert (403, "NO_AUTH") == code(answer)
+    assert code(answer) == (403, "NO_AUTH")
 
 
 INVALID_ORDERS = {
@@ -222,8 +222,8 @@ INVALID_ORDERS = {
 @pytest.mark.parametrize("change", INVALID_ORDERS.values(), ids=INVALID_ORDERS.keys())
 def test_invalid_order_is_refused(wechatpay: WechatpayMerchant, change: dict[str, Any]) -> None:
     """PARAM_ERROR, and nothing is kept."""
-    assert (400, "PARAM_ERROR") == code(wechatpay.create(**change))
-    assert [] == wechatpay.simulator.orders()
+    assert code(wechatpay.create(**change)) == (400, "PARAM_ERROR")
+    assert wechatpay.simulator.orders() == []
 
 
 @pytest.mark.parametrize("name", ["description", "notify_url", "amount", "out_trade_no", "payer", "mchid", "appid"])
@@ -232,12 +232,12 @@ def test_order_without_a_required_field_is_refused(wechatpay: WechatpayMerchant,
     content = wechatpay.order()
     del content[name]
 
-    assert (400, "PARAM_ERROR") == code(wechatpay.call("POST", "/v3/pay/transactions/jsapi", content))
+    assert code(wechatpay.call("POST", "/v3/pay/transactions/jsapi", content)) == (400, "PARAM_ERROR")
 
 
 def test_order_of_another_appid_is_refused(wechatpay: WechatpayMerchant) -> None:
     """APPID_MCHID_NOT_MATCH."""
-    assert (400, "APPID_MCHID_NOT_MATCH") == code(wechatpay.create(appid="wx0000000000000c03"))
+    assert code(wechatpay.create(appid="wx0000000000000c03")) == (400, "APPID_MCHID_NOT_MATCH")
 
 
 def test_h5_order_without_scene_is_refused(wechatpay: WechatpayMerchant) -> None:
@@ -245,7 +245,7 @@ def test_h5_order_without_scene_is_refused(wechatpay: WechatpayMerchant) -> None
     content = wechatpay.order()
     del content["payer"]
 
-    assert (400, "PARAM_ERROR") == code(wechatpay.call("POST", "/v3/pay/transactions/h5", content))
+    assert code(wechatpay.call("POST", "/v3/pay/transactions/h5", content)) == (400, "PARAM_ERROR")
 
 
 @pytest.mark.parametrize(
@@ -266,8 +266,8 @@ def test_wrongly_signed_request_is_sign_error(wechatpay: WechatpayMerchant, spoi
     """401, and nothing is kept."""
     answer = wechatpay.call("POST", "/v3/pay/transactions/jsapi", wechatpay.order(), **spoil)
 
-    assert (401, "SIGN_ERROR") == code(answer)
-    assert [] == wechatpay.simulator.orders()
+    assert code(answer) == (401, "SIGN_ERROR")
+    assert wechatpay.simulator.orders() == []
 
 
 def test_request_with_another_path_than_signed_is_sign_error(wechatpay: WechatpayMerchant) -> None:
@@ -277,7 +277,7 @@ def test_request_with_another_path_than_signed_is_sign_error(wechatpay: Wechatpa
 
     answer = wechatpay.simulator.answer("GET", f"{path}?mchid={wechatpay.keyring.identities.mchid}", headers, b"")
 
-    assert (401, "SIGN_ERROR") == code(answer)
+    assert code(answer) == (401, "SIGN_ERROR")
 
 
 @pytest.mark.parametrize("name", ["Accept", "User-Agent"])
@@ -287,15 +287,15 @@ def test_request_without_accept_or_user_agent_is_refused(wechatpay: WechatpayMer
     headers = wechatpay.headers("GET", path, b"")
     del headers[name]
 
-    assert (400, "PARAM_ERROR") == code(wechatpay.simulator.answer("GET", path, headers, b""))
+    assert code(wechatpay.simulator.answer("GET", path, headers, b"")) == (400, "PARAM_ERROR")
 
 
 def test_full_sandbox_says_so(wechatpay: WechatpayMerchant) -> None:
     """Five orders fit; the sixth gets a clear error."""
     for number in range(5):
-        assert 200 == wechatpay.create(out_trade_no=f"FY20260000000{number}").status
+        assert wechatpay.create(out_trade_no=f"FY20260000000{number}").status == 200
 
     answer = wechatpay.create(out_trade_no="FY202600000006")
 
-    assert (403, "RULE_LIMIT") == code(answer)
+    assert code(answer) == (403, "RULE_LIMIT")
     assert "5 orders" in body(answer)["message"]

@@ -4,8 +4,6 @@ import json
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from sandbox.clock import SandboxClock
 from sandbox.wire import Answer
 from tests.sandbox.merchants import WechatpayMerchant
@@ -28,10 +26,10 @@ def test_refund_is_processing_then_success(wechatpay: WechatpayMerchant, clock: 
     clock.advance(1)
     after = body(wechatpay.call("GET", f"{PATH}/RF1"))
 
-    assert ["PROCESSING", "PROCESSING", "SUCCESS"] == [accepted["status"], before["status"], after["status"]]
+    assert [accepted["status"], before["status"], after["status"]] == ["PROCESSING", "PROCESSING", "SUCCESS"]
     assert "success_time" not in before
-    assert "2026-03-01T10:20:40+08:00" == after["success_time"]
-    assert "REFUND" == body(wechatpay.query())["trade_state"]
+    assert after["success_time"] == "2026-03-01T10:20:40+08:00"
+    assert body(wechatpay.query())["trade_state"] == "REFUND"
 
 
 def test_refund_under_the_same_number_happens_once(wechatpay: WechatpayMerchant, clock: SandboxClock) -> None:
@@ -41,8 +39,8 @@ def test_refund_under_the_same_number_happens_once(wechatpay: WechatpayMerchant,
     clock.advance(10)
     again = body(refund(wechatpay, "RF1", 101))
 
-    assert "SUCCESS" == again["status"]
-    assert [101] == [entry["amount_fen"] for entry in wechatpay.simulator.books()["refunds"]]
+    assert again["status"] == "SUCCESS"
+    assert [entry["amount_fen"] for entry in wechatpay.simulator.books()["refunds"]] == [101]
 
 
 def test_refund_number_with_another_amount_is_refused(wechatpay: WechatpayMerchant) -> None:
@@ -50,7 +48,7 @@ def test_refund_number_with_another_amount_is_refused(wechatpay: WechatpayMercha
     wechatpay.paid()
     refund(wechatpay, "RF1", 101)
 
-    assert (400, "INVALID_REQUEST") == code(refund(wechatpay, "RF1", 102))
+    assert code(refund(wechatpay, "RF1", 102)) == (400, "INVALID_REQUEST")
 
 
 def test_refunds_never_exceed_the_order(wechatpay: WechatpayMerchant, clock: SandboxClock) -> None:
@@ -61,8 +59,8 @@ def test_refunds_never_exceed_the_order(wechatpay: WechatpayMerchant, clock: San
     too_much = refund(wechatpay, "RF2", 2)
     exact = refund(wechatpay, "RF3", 1)
 
-    assert (400, "INVALID_REQUEST") == code(too_much)
-    assert 200 == exact.status
+    assert code(too_much) == (400, "INVALID_REQUEST")
+    assert exact.status == 200
 
 
 def test_refunds_of_one_order_within_a_minute_are_rate_limited(
@@ -75,8 +73,8 @@ def test_refunds_of_one_order_within_a_minute_are_rate_limited(
     early = refund(wechatpay, "RF2", 1)
     clock.advance(1)
 
-    assert (429, "FREQUENCY_LIMITED") == code(early)
-    assert 200 == refund(wechatpay, "RF2", 1).status
+    assert code(early) == (429, "FREQUENCY_LIMITED")
+    assert refund(wechatpay, "RF2", 1).status == 200
 
 
 def test_refund_with_another_total_is_refused(wechatpay: WechatpayMerchant) -> None:
@@ -84,19 +82,19 @@ def test_refund_with_another_total_is_refused(wechatpay: WechatpayMerchant) -> N
     wechatpay.paid()
     content = wechatpay.refund(NUMBER, "RF1", 1, 38002)
 
-    assert (400, "PARAM_ERROR") == code(wechatpay.call("POST", PATH, content))
+    assert code(wechatpay.call("POST", PATH, content)) == (400, "PARAM_ERROR")
 
 
 def test_refund_of_an_unpaid_order_is_refused(wechatpay: WechatpayMerchant) -> None:
     """RESOURCE_NOT_EXISTS."""
     wechatpay.create()
 
-    assert (404, "RESOURCE_NOT_EXISTS") == code(refund(wechatpay, "RF1", 1))
+    assert code(refund(wechatpay, "RF1", 1)) == (404, "RESOURCE_NOT_EXISTS")
 
 
 def test_refund_query_of_an_unknown_number_is_not_found(wechatpay: WechatpayMerchant) -> None:
     """So the refund call can be repeated under the same number."""
-    assert (404, "RESOURCE_NOT_EXISTS") == code(wechatpay.call("GET", f"{PATH}/RF9"))
+    assert code(wechatpay.call("GET", f"{PATH}/RF9")) == (404, "RESOURCE_NOT_EXISTS")
 
 
 def test_refund_after_a_year_is_refused(wechatpay: WechatpayMerchant, clock: SandboxClock) -> None:
@@ -104,7 +102,7 @@ def test_refund_after_a_year_is_refused(wechatpay: WechatpayMerchant, clock: San
     wechatpay.paid()
     clock.advance(timedelta(days=365).total_seconds() + 1)
 
-    assert (403, "RULE_LIMIT") == code(refund(wechatpay, "RF1", 1))
+    assert code(refund(wechatpay, "RF1", 1)) == (403, "RULE_LIMIT")
 
 
 def test_refund_by_transaction_id_wins_over_the_merchant_number(wechatpay: WechatpayMerchant) -> None:
@@ -113,7 +111,7 @@ def test_refund_by_transaction_id_wins_over_the_merchant_number(wechatpay: Wecha
     transaction_id = body(wechatpay.query())["transaction_id"]
     content = wechatpay.refund("FY209900000009", "RF1", 1, 38001, transaction_id=transaction_id)
 
-    assert NUMBER == body(wechatpay.call("POST", PATH, content))["out_trade_no"]
+    assert body(wechatpay.call("POST", PATH, content))["out_trade_no"] == NUMBER
 
 
 def test_partner_refund_needs_its_sub_merchant(wechatpay: WechatpayMerchant) -> None:
@@ -123,10 +121,10 @@ def test_partner_refund_needs_its_sub_merchant(wechatpay: WechatpayMerchant) -> 
     wechatpay.simulator.pay("FY202600000002")
     content = wechatpay.refund("FY202600000002", "RF1", 1, 42001)
 
-    assert (403, "NO_AUTH") == code(wechatpay.call("POST", PATH, content))
-    assert 200 == wechatpay.call("POST", PATH, content | {"sub_mchid": sub_mchid}).status
-    assert (400, "PARAM_ERROR") == code(wechatpay.call("GET", f"{PATH}/RF1"))
-    assert 200 == wechatpay.call("GET", f"{PATH}/RF1?sub_mchid={sub_mchid}").status
+    assert code(wechatpay.call("POST", PATH, content)) == (403, "NO_AUTH")
+    assert wechatpay.call("POST", PATH, content | {"sub_mchid": sub_mchid}).status == 200
+    assert code(wechatpay.call("GET", f"{PATH}/RF1")) == (400, "PARAM_ERROR")
+    assert wechatpay.call("GET", f"{PATH}/RF1?sub_mchid={sub_mchid}").status == 200
 
 
 def test_refund_without_currency_is_refused(wechatpay: WechatpayMerchant) -> None:
@@ -137,5 +135,5 @@ def test_refund_without_currency_is_refused(wechatpay: WechatpayMerchant) -> Non
 
     answer = wechatpay.call("POST", PATH, content)
 
-    assert (400, "PARAM_ERROR") == code(answer)
-    assert "/amount/currency" == json.loads(answer.body)["detail"]["field"]
+    assert code(answer) == (400, "PARAM_ERROR")
+    assert json.loads(answer.body)["detail"]["field"] == "/amount/currency"

@@ -120,7 +120,7 @@ def tools(clock: Clock | None = None) -> AdapterTools:
     return AdapterTools(clock=clock or FixedClock(), nonce=lambda: "0" * 32, transport=Transport())
 
 
-def provider(clock: Clock | None = None, **changes: Any) -> Alipay:
+def provider(clock: Clock | None = None, /, **changes: Any) -> Alipay:
     """The built adapter with a real transport."""
     return build(AccountSettings("main", values(**changes)), tools(clock))
 
@@ -197,7 +197,7 @@ def ok(**members: Any) -> dict[str, Any]:
 
 
 def failed(code: str, sub_code: str = "") -> dict[str, Any]:
-    told = {"code": code, "msg": "told", "sub_code": sub_code, "sub_msg": "秘密的说明"}
+    told = {"code": code, "msg": "told", "sub_code": sub_code, "sub_msg": "秘密的说明文字"}
     return {name: value for name, value in told.items() if value}
 
 

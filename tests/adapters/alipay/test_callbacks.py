@@ -7,8 +7,9 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 
 from gateway.domain.clock import CHINA
-from gateway.domain.provider import Callback, CallbackRefused, CallbackUnreadable, RawCallback, Verdict
+from gateway.domain.provider import Callback, CallbackRefused, CallbackUnreadable, RawCallback
 from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState, ReportedState
+from gateway.domain.secret import Secret
 from tests.adapters.alipay import peer
 from tests.adapters.alipay.peer import callback, notice, notify_body, paid, provider
 
@@ -141,7 +142,7 @@ def test_own_app_may_leave_auth_app_id_out() -> None:
 )
 def test_isv_notice_must_name_the_authorising_app(auth_app_id: str | None, named: tuple[str, ...]) -> None:
     """For an ISV, auth_app_id is the merchant's app, and it must be there."""
-    isv = {"app_auth_token": peer.Secret("202603BB00X90-invented"), "auth_app_id": "2021000000000007"}
+    isv = {"app_auth_token": Secret("202603BB00X90-invented"), "auth_app_id": "2021000000000007"}
 
     report = provider(**isv).parse_callback(notice(paid(auth_app_id=auth_app_id))).report
 
@@ -348,90 +349,3 @@ def test_malformed_time_costs_no_payment(time: str) -> None:
     report = report_of(paid(gmt_payment=time))
 
     assert (report.state, report.occurred_at) == (ReportedState.PAID, None)
-
-
-# --- certificate mode -------------------------------------------------------------------------------------------------
-
-
-def test_certified_notice_is_verified_with_the_certificate() -> None:
-    """In certificate mode the platform certificate's key proves a notification."""
-    certified = provider(**peer.CERTIFICATE_MODE)
-
-    assert certified.parse_callback(notice(paid(), key="certificate")).report == report_of(paid())
-    assert reason_of(notice(paid()), **peer.CERTIFICATE_MODE) == "signature"
-
-
-@pytest.mark.parametrize("unsigned", [(), ("alipay_cert_sn",)], ids=["signed", "left-out"])
-def test_certified_notice_may_name_its_certificate(unsigned: tuple[str, ...]) -> None:
-    """alipay_cert_sn as a field is tried as signed first, then as left out."""
-    raw = notice(paid(alipay_cert_sn=peer.SERIALS["certificate"]), key="certificate", unsigned=unsigned)
-
-    assert provider(**peer.CERTIFICATE_MODE).parse_callback(raw).report == report_of(paid())
-
-
-def test_certified_notice_of_an_unknown_certificate_is_refused_without_a_call() -> None:
-    """Anybody can post a serial: a callback never makes us download."""
-    raw = notice(paid(alipay_cert_sn=peer.SERIALS["rotated"]), key="rotated")
-    with peer.replies() as wire:
-        assert reason_of(raw, **peer.CERTIFICATE_MODE) == "unknown_key"
-
-    assert wire.sent == []
-
-
-# --- acknowledgements and returns -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("verdict", "status", "body"),
-    [
-        (Verdict.ACCEPTED, 200, b"success"),
-        (Verdict.IGNORED, 200, b"success"),
-        (Verdict.QUARANTINED, 200, b"fail"),
-        (Verdict.ORPHAN, 200, b"fail"),
-        (Verdict.REFUSED, 200, b"fail"),
-        (Verdict.UNSTORED, 503, b"fail"),
-    ],
-    ids=lambda value: getattr(value, "value", None),
-)
-def test_acknowledgement_is_exact(verdict: Verdict, status: int, body: bytes) -> None:
-    """Seven bytes for what is done with, `fail` for the rest."""
-    told = provider().acknowledge(verdict)
-
-    assert (status, body, "text/plain; charset=utf-8") == (told.status, told.body, told.content_type)
-
-
-_RETURN = {
-    "app_id": peer.APP_ID,
-    "auth_app_id": peer.APP_ID,
-    "charset": "utf-8",
-    "method": "alipay.trade.wap.pay.return",
-    "out_trade_no": peer.NUMBER,
-    "seller_id": peer.SELLER_ID,
-    "timestamp": "2026-03-01 10:21:00",
-    "total_amount": "380.01",
-    "trade_no": peer.TRADE_NUMBER,
-    "version": "1.0",
-}
-
-
-def test_return_with_our_own_parameters_names_the_payment() -> None:
-    """What return_url carried itself is not signed, and is dropped."""
-    query = notify_body(_RETURN) + b"&order=ord_1"
-
-    assert provider().read_return(query) == peer.NUMBER
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        pytest.param(notify_body(_RETURN | {"app_id": "2021000000000000"}), id="foreign-app"),
-        pytest.param(notify_body(_RETURN | {"out_trade_no": "?"}), id="no-number"),
-        pytest.param(notify_body(_RETURN, key="app"), id="another-key"),
-        pytest.param(b"", id="empty"),
-        pytest.param(notify_body(_RETURN) + b"&trade_no=1", id="field-twice"),
-    ],
-)
-def test_return_that_proves_nothing_is_refused(query: bytes) -> None:
-    """A return that is not Alipay's or not ours leads to no query."""
-    with pytest.raises(CallbackRefused):
-        provider().read_return(query)

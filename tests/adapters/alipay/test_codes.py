@@ -125,7 +125,7 @@ def test_sub_code_decides(sub_code: str, api: str, error: type[ProviderError]) -
     assert error is type(raised)
     assert raised.code == (sub_code or "40004")
     assert raised.trace_id == "0ad1348f17723316"
-    assert "秘密的说明" not in str(raised)
+    assert "秘密的说明文字" not in str(raised)
 
 
 _UNSIGNED = [

@@ -74,7 +74,7 @@ def _sent(vector: dict[str, Any]) -> dict[str, str]:
     if vector["kind"] == "order_string":
         return dict(parse_qsl(raw, keep_blank_values=True))
     if vector["kind"] == "form":
-        return peer.query_of(raw["action"]) | raw["inputs"]
+        return peer.query_of(raw["action"]) | dict(raw["inputs"])
     return dict(parse_qsl(raw["query"])) | dict(parse_qsl(raw["body"]))
 
 

@@ -337,7 +337,7 @@ def test_redirect_with_endless_body_is_not_swallowed() -> None:
 
 def test_cookie_is_not_kept() -> None:
     """An adapter remembers nothing, and neither does its door."""
-    answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
+    answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     with serving(loopback.answering(answer)) as server:
         one = transport()
         for _ in range(2):

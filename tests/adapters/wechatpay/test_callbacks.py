@@ -153,6 +153,15 @@ def test_dedup_key_names_the_fact_not_the_message() -> None:
     assert all(len(key) <= 128 and key.isascii() for key in keys)
 
 
+def test_dedup_key_of_a_refund_is_by_wechats_number() -> None:
+    """Another merchant's refund of our number, which is quarantined, must not hide ours."""
+    ours = parse(peer.refund_callback(peer.refunded_callback()))
+    other = parse(peer.refund_callback(peer.refunded_callback(mchid="1900009999", refund_id="5030000000000000009")))
+    unnamed = parse(peer.refund_callback(peer.refunded_callback(refund_id=None)))
+
+    assert len({ours.dedup_key, other.dedup_key, unnamed.dedup_key}) == 3
+
+
 @pytest.mark.parametrize(
     "success_time",
     ["2025-10-09T08:53:15Z", "2025-10-09T16:53:15.000+08:00"],

@@ -117,9 +117,7 @@ DAMAGED: dict[str, Any] = {
     "other-key": lambda: signed({"data": [_entry(apiv3_key=peer.CONFIG["apiv3_key_other"])]}),
     "not-a-certificate": lambda: signed({"data": [_entry(plain=b"hello")]}),
     "other-serial": lambda: signed({"data": [{**_entry(), "serial_no": peer.SERIALS["unknown"]}]}),
-    "the-merchants-own": lambda: signed(
-        {"data": [{**_entry(plain=peer.pem("merchant_cert.pem").encode()), "serial_no": _merchant_serial()}]}
-    ),
+    "the-merchants-own-among-them": lambda: signed({"data": [_entry(), _merchants_own()]}),
 }
 
 
@@ -128,8 +126,9 @@ def _entry(plain: bytes | None = None, **how: Any) -> dict[str, Any]:
     return {"serial_no": peer.SERIALS["b"], "encrypt_certificate": peer.sealed(pem, **how)}
 
 
-def _merchant_serial() -> str:
-    return f"{load_certificate(peer.pem('merchant_cert.pem')).serial_number:040X}"
+def _merchants_own() -> dict[str, Any]:
+    own = peer.pem("merchant_cert.pem")
+    return {**_entry(plain=own.encode()), "serial_no": f"{load_certificate(own).serial_number:040X}"}
 
 
 @pytest.mark.parametrize("fault", DAMAGED.values(), ids=DAMAGED)

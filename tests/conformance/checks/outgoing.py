@@ -201,9 +201,6 @@ def bad_answers(case: AdapterCase, good: WireAnswer, *, signed: bool) -> Mapping
         "object": WireAnswer(status=200, headers={}, body=b"{}"),
         "not-utf8": WireAnswer(status=200, headers={}, body=b"\xff\xfe\xfa"),
         "deep": WireAnswer(status=200, headers={}, body=b"[" * 100_000),
-        "too-long": replace(good, body=good.body + b" " * (64 << 20))
-        if not signed
-        else replace(good, body=b" " * (2 << 20)),
         "html-403": WireAnswer(status=403, headers={"Content-Type": "text/html"}, body=html),
         "html-404": WireAnswer(status=404, headers={"Content-Type": "text/html"}, body=html),
         "redirect": WireAnswer(status=302, headers={"Location": "https://elsewhere.invalid/"}, body=b""),
@@ -211,7 +208,10 @@ def bad_answers(case: AdapterCase, good: WireAnswer, *, signed: bool) -> Mapping
         "html-502": WireAnswer(status=502, headers={"Content-Type": "text/html"}, body=html),
         "good-body-500": WireAnswer(status=500, headers={}, body=good.body),
     }
-    if signed:
+    if not signed:
+        found["grown"] = replace(good, body=good.body + b" ")
+    else:
+        found["too-long"] = replace(good, body=b" " * (2 << 20))
         found["unsigned"] = case.outgoing.unsigned(good)
         found["empty-204"] = WireAnswer(status=204, headers={}, body=b"")
         found["good-proof-500"] = replace(good, status=500)

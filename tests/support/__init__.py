@@ -1,0 +1,1 @@
+"""Fakes, builders and checks that several test rooms share."""
