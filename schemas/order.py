@@ -27,8 +27,10 @@ class PersonIn(Schema):
         metadata={"description": "Document number; a resident id must pass its check digit"},
     )
 
-    @validates_schema
+    @validates_schema(skip_on_field_errors=False)  # so that every fault is told at once
     def _number_fits_type(self, person: dict[str, Any], **_: Any) -> None:
+        if "id_type" not in person or "id_number" not in person:
+            return
         number = normal_id_number(person["id_number"])
         good = ric.is_valid(number) if person["id_type"] == "resident_id" else _OTHER_NUMBER.fullmatch(number)
         if not good:

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -36,7 +37,7 @@ def load_rsa_private_key(text: str) -> rsa.RSAPrivateKey:
     """
     try:
         key = serialization.load_der_private_key(der_from_pasted(text), password=None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError("is not a private key in PKCS#8 or PKCS#1") from None
     if not isinstance(key, rsa.RSAPrivateKey):
         raise ValueError("is not an RSA key")
@@ -54,7 +55,7 @@ def load_rsa_public_key(text: str) -> rsa.RSAPublicKey:
     """
     try:
         key = serialization.load_der_public_key(der_from_pasted(text))
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise ValueError("is not a public key") from None
     if not isinstance(key, rsa.RSAPublicKey):
         raise ValueError("is not an RSA key")

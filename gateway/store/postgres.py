@@ -52,7 +52,13 @@ class PostgresEngine:
         self._connections: list[psycopg.Connection] = []
 
     def read(self, query: Query, values: Sequence[Any]) -> list[Row]:
-        return self._execute(query.sql, values)
+        was_open = getattr(self._local, "connection", None) is not None
+        try:
+            return self._execute(query.sql, values)
+        except StoreUnavailable:
+            if not was_open:
+                raise
+            return self._execute(query.sql, values)  # the server may have been restarted since this thread's last look
 
     def flush(self, batch: Batch) -> None:
         if len(batch) == 1 and not batch[0][0].guarded:

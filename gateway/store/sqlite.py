@@ -35,12 +35,11 @@ _CLAIM: Final = (
 class _Job:
     """A batch on its way through the group commit, and the thread that waits for it."""
 
-    __slots__ = ("batch", "error", "leads", "settled", "wake")
+    __slots__ = ("batch", "error", "leads", "wake")
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self.error: Exception | None = None
-        self.settled = False
         self.leads = False
         self.wake = threading.Lock()
         self.wake.acquire()
@@ -123,7 +122,12 @@ class SqliteEngine:
         """Write what is queued, then hand the lead to the next waiter or give it up."""
         with self._mutex:
             jobs, self._queue = self._queue, []
-        self._write(jobs)
+        try:
+            self._write(jobs)
+        finally:
+            self._hand_over(jobs)
+
+    def _hand_over(self, jobs: list[_Job]) -> None:
         with self._mutex:
             heir = self._queue[0] if self._queue else None
             self._led = heir is not None
@@ -140,9 +144,11 @@ class SqliteEngine:
                 for job in jobs:
                     self._apply(writer, job)
                 writer.execute("COMMIT")
-        except (sqlite3.Error, OSError) as exc:
-            for job in jobs:  # a failed commit fails all
+        except BaseException as exc:
+            for job in jobs:  # a failed commit fails all, and nobody may be left waiting or believing
                 job.error = job.error or StoreUnavailable(str(exc))
+            if not isinstance(exc, (sqlite3.Error, OSError)):
+                raise
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[sqlite3.Connection]:
@@ -171,8 +177,8 @@ class SqliteEngine:
         except sqlite3.IntegrityError as exc:
             unique = exc.sqlite_errorcode in _UNIQUE_CODES
             job.error = Conflict(str(exc)) if unique else exc
-        except Conflict as exc:
-            job.error = exc
+        except (Conflict, ValueError, TypeError, OverflowError, sqlite3.ProgrammingError) as exc:
+            job.error = exc  # a value that SQLite cannot take spoils its own batch, not its neighbours'
         if job.error is not None:
             writer.execute("ROLLBACK TO job")
         writer.execute("RELEASE job")

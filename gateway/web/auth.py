@@ -18,6 +18,7 @@ from gateway.settings import AppSettings
 from gateway.store import Tx
 
 SIGNATURE_WINDOW: Final = timedelta(seconds=300)
+_NONCE_LIFE: Final = 2 * SIGNATURE_WINDOW + timedelta(seconds=1)  # timestamps are whole seconds
 _TOKEN_PREFIX: Final = "jot_"  # noqa: S105  a prefix, no secret
 _NONCE: Final = re.compile(r"[0-9A-Za-z_\-]{16,64}")
 
@@ -45,7 +46,12 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedParts:
-    """What an app's HMAC signature covers."""
+    """
+    What an app's HMAC signature covers.
+
+    Attributes:
+        target: Path and query as they stood on the request line, one character per byte.
+    """
 
     method: str
     target: str
@@ -54,7 +60,7 @@ class SignedParts:
     def text(self, timestamp: str, nonce: str) -> bytes:
         """Five lines: method, path with query, timestamp, nonce, SHA-256 (hex) of the body."""
         body_digest = hashlib.sha256(self.body).hexdigest()
-        return f"{self.method}\n{self.target}\n{timestamp}\n{nonce}\n{body_digest}".encode()
+        return f"{self.method}\n{self.target}\n{timestamp}\n{nonce}\n{body_digest}".encode("latin-1", "replace")
 
 
 class Doorkeeper:
@@ -101,9 +107,10 @@ class Doorkeeper:
         if abs(skew_seconds) > SIGNATURE_WINDOW.total_seconds():
             raise Refusal("unauthorized", f"the timestamp is {skew_seconds} seconds from ours")
         expected = hmac.new(secret.reveal().encode(), signed.text(timestamp, nonce), hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(expected, headers.get("Jiaofei-Signature", "").lower()):
+        given = headers.get("Jiaofei-Signature", "").lower()
+        if not hmac.compare_digest(expected.encode(), given.encode()):  # texts must be ASCII, bytes need not
             raise Refusal("unauthorized", "the signature does not match")
-        self._deps.store.run(lambda tx: _use_nonce(tx, app.name, nonce, now + 2 * SIGNATURE_WINDOW))
+        self._deps.store.run(lambda tx: _use_nonce(tx, app.name, nonce, now + _NONCE_LIFE))
 
     # --- order tokens ---
 
@@ -123,6 +130,8 @@ class Doorkeeper:
         app, order_id, expires_at = claims.decode().split("\x1f")
         if moment(int(expires_at)) <= self._deps.clock.now():
             raise Refusal("unauthorized", "the order token has expired")
+        if app not in self._deps.settings.apps:
+            raise Refusal("unauthorized", "the order token's app is not known any more")
         return Caller(app=app, order_id=order_id)
 
 
@@ -137,7 +146,9 @@ def _base64url(raw: bytes) -> str:
 
 
 def _from_base64url(text: str) -> bytes:
+    """The bytes, none when it is not exactly what `_base64url` writes: the library skips what it does not know."""
     try:
-        return base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except ValueError:
         return b""
+    return raw if _base64url(raw) == text else b""

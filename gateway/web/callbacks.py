@@ -1,8 +1,11 @@
 """The providers' door: a plain function from bytes to bytes, served by a Flask route or in front of Flask."""
 
+import io
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -17,6 +20,7 @@ from gateway.web.metrics import Metrics
 PREFIX: Final = "/callbacks/"
 _KINDS: Final = ("", "refunds")
 _ROUTE_LABEL: Final = "callbacks"
+_LENGTH: Final = re.compile(r"[0-9]{1,9}")
 
 _log = structlog.get_logger(__name__)
 
@@ -53,10 +57,8 @@ class CallbackDesk:
         Args:
             headers: Names in lower case.
         """
-        provider, _, rest = path.partition("/")
-        account, _, kind = rest.partition("/")
-        config = self._deps.settings.accounts.get(account)
-        if config is None or config.provider != provider or kind not in _KINDS:
+        account = self.account_of(path)
+        if account is None:
             return None
         if not self._is_allowed(account, address):
             self._count(account, "refused", "address")
@@ -68,6 +70,13 @@ class CallbackDesk:
         ack = accepted.acknowledgement
         return CallbackAnswer(status=ack.status, body=ack.body, content_type=ack.content_type)
 
+    def account_of(self, path: str) -> str | None:
+        """The account that {provider}/{account}[/refunds] names, None if there is none."""
+        provider, _, rest = path.partition("/")
+        account, _, kind = rest.partition("/")
+        config = self._deps.settings.accounts.get(account)
+        return account if config is not None and config.provider == provider and kind in _KINDS else None
+
     def _is_allowed(self, account: str, address: str) -> bool:
         networks = self._networks[account]
         if not networks:
@@ -76,6 +85,7 @@ class CallbackDesk:
             source = ipaddress.ip_address(address)
         except ValueError:
             return False
+        source = getattr(source, "ipv4_mapped", None) or source  # as a socket for both families writes IPv4
         return any(source in network for network in networks)
 
     def _count(self, account: str, outcome: str, reason: str) -> None:
@@ -100,9 +110,8 @@ def register(app: Flask, desk: CallbackDesk) -> None:
     """Serve callbacks by a Flask route."""
 
     def view(path: str) -> Response:
-        headers = {name.lower(): value for name, value in request.headers.items()}
         body = request.get_data(cache=False, parse_form_data=False)
-        answer = desk.answer(path, headers, body, address=request.remote_addr or "")
+        answer = desk.answer(path, _headers(request.environ), body, address=request.remote_addr or "")
         if answer is None:
             raise Refusal("not_found", "no account receives callbacks here")
         return Response(answer.body, status=answer.status, content_type=answer.content_type)
@@ -127,25 +136,41 @@ class BareFront:
         self._body_bytes_max = body_bytes_max
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        length = self._plain_length(environ)
+        if length is None:
+            return self._inner(environ, start_response)
+        body: bytes = environ["wsgi.input"].read(length)
+        answer = self._answer(environ, body) if len(body) == length else None
+        if answer is None:
+            return self._inner({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
+        reason = HTTPStatus(answer.status).phrase
+        headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
+        start_response(f"{answer.status} {reason}", headers)
+        return [answer.body]
+
+    def _plain_length(self, environ: Mapping[str, Any]) -> int | None:
+        """The body's length, if the request is one for us."""
         path: str = environ.get("PATH_INFO", "")
         length: str = environ.get("CONTENT_LENGTH") or ""
-        plain = environ.get("REQUEST_METHOD") == "POST" and path.startswith(PREFIX)
-        if not plain or not length.isascii() or not length.isdigit() or int(length[:9]) > self._body_bytes_max:
-            return self._inner(environ, start_response)
-        body: bytes = environ["wsgi.input"].read(int(length))
-        headers = _headers(environ)
-        answer = self._desk.answer(path[len(PREFIX) :], headers, body, address=environ.get("REMOTE_ADDR", ""))
-        if answer is None or len(body) != int(length):
-            start_response("404 Not Found", [("Content-Type", "text/plain"), ("Content-Length", "0")])
-            return [b""]
-        start_response(
-            f"{answer.status} -",
-            [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))],
+        plain = (
+            environ.get("REQUEST_METHOD") == "POST"
+            and path.startswith(PREFIX)
+            and self._desk.account_of(path[len(PREFIX) :]) is not None
+            and "HTTP_TRANSFER_ENCODING" not in environ
+            and _LENGTH.fullmatch(length) is not None
         )
-        return [answer.body]
+        return int(length) if plain and int(length) <= self._body_bytes_max else None
+
+    def _answer(self, environ: Mapping[str, Any], body: bytes) -> CallbackAnswer | None:
+        path = environ["PATH_INFO"][len(PREFIX) :]
+        try:
+            return self._desk.answer(path, _headers(environ), body, address=environ.get("REMOTE_ADDR", ""))
+        except Exception:  # the edge of this front: the framework tries again, logs once and answers
+            return None
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
-    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
-    headers["content-type"] = environ.get("CONTENT_TYPE", "")
-    return headers
+    """The request's headers by their names in lower case, the same for both fronts."""
+    names = {name: name[5:] for name in environ if name.startswith("HTTP_")}
+    names |= {name: name for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)}
+    return {header.replace("_", "-").lower(): environ[name] for name, header in names.items()}

@@ -75,11 +75,11 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _problem_statuses(route: Route) -> list[int]:
-    statuses = {kind.status for kind in PROBLEMS.values()} - {405, 415, 413, 429}
+    statuses = {kind.status for kind in PROBLEMS.values()} - {405, 415, 429}
     if not route.keyed:
         statuses -= {409}
     if route.body is not None:
-        statuses |= {413, 415}
+        statuses |= {415}
     if route.name == "read_payment":
         statuses |= {429}
     return sorted(statuses)

@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import quote
 
 from flask import Flask, Request, Response, request
 from marshmallow import RAISE, Schema, ValidationError
 
 from gateway.domain.idempotency import fingerprint, read_key
+from gateway.domain.ids import ID_PATTERN
 from gateway.domain.refusal import Refusal
 from gateway.domain.strict_json import parse_strict_json_object
 from gateway.services.deps import Deps
@@ -91,8 +93,10 @@ def _serve(route: Route, deps: Deps, doorkeeper: Doorkeeper) -> Callable[..., Re
 
 def _read(route: Route, deps: Deps, doorkeeper: Doorkeeper, path: Mapping[str, str]) -> Call:
     raw = request.get_data(cache=False)
-    signed = SignedParts(method=request.method, target=request.full_path.rstrip("?"), body=raw)
+    signed = SignedParts(method=request.method, target=_target(request), body=raw)
     caller = doorkeeper.admit(request.headers, signed, order_token=route.order_token)
+    if not all(ID_PATTERN.fullmatch(value) for value in path.values()):
+        raise Refusal("not_found", "nothing has such an id")  # also keeps NUL and the like from the database
     key = _idempotency_key(request) if route.keyed else None
     members = _json_body(request, raw) if route.body else {}
     body = _load(route.body, members) if route.body else {}
@@ -126,14 +130,29 @@ def json_reply(status: int, members: Any) -> Reply:
 
 # --- reading ---
 
+_PATH_SAFE: Final = "/:@!$&'()*+,;=~"
+"""RFC 3986 section 3.3: what a path holds without escapes, besides letters, digits and -._"""
+
+
+def _target(request: Request) -> str:
+    """Path and query as sent; a server that keeps only the decoded path has it escaped again in the usual way."""
+    raw: str = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or ""
+    if raw.startswith("/"):
+        return raw
+    decoded: str = request.environ.get("SCRIPT_NAME", "") + request.environ.get("PATH_INFO", "")
+    query: str = request.environ.get("QUERY_STRING", "")
+    path = quote(decoded.encode("latin-1"), safe=_PATH_SAFE)
+    return f"{path}?{query}" if query else path
+
 
 def _idempotency_key(request: Request) -> str:
     values = request.headers.getlist("Idempotency-Key")
     if not values:
         raise Refusal("idempotency_key_missing", "send a fresh Idempotency-Key with every new request")
     try:
-        if len(values) > 1:
-            raise ValueError("more than one Idempotency-Key")
+        # Servers join equal headers with a comma, so that in a bare key it can only mean two keys.
+        if len(values) > 1 or ("," in values[0] and not values[0].lstrip(" \t").startswith('"')):
+            raise ValueError("more than one Idempotency-Key, or a comma in one that is not quoted")
         return read_key(values[0])
     except ValueError as exc:
         raise Refusal("idempotency_key_malformed", str(exc)) from exc
@@ -145,9 +164,11 @@ def _json_body(request: Request, raw: bytes) -> dict[str, Any]:
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise Refusal("unsupported_media_type", "send UTF-8")
     try:
-        return parse_strict_json_object(raw)
+        members = parse_strict_json_object(raw)
+        json.dumps(members, ensure_ascii=False).encode()  # an escaped lone surrogate has no UTF-8
     except ValueError as exc:
         raise Refusal("malformed_request", "the body must be one JSON object without ambiguities") from exc
+    return members
 
 
 def _single_values(request: Request) -> dict[str, str]:

@@ -49,7 +49,8 @@ def request_fields(path: str, body: bytes) -> tuple[dict[str, str], str]:
     if codec is None:
         raise invalid_argument("isv.invalid-charset", "编码参数有误", node=False, signed=False)
     try:
-        pairs = form_pairs(query, codec) + form_pairs(form, codec)
+        errors = "strict" if charset else "replace"
+        pairs = form_pairs(query, codec, errors) + form_pairs(form, codec, errors)
     except ValueError as exc:
         raise invalid_argument("isv.invalid-parameter", "参数编码有误", node=False, signed=False) from exc
     fields = dict(pairs)

@@ -58,7 +58,7 @@ def spoilt(signature: str) -> str:
     return base64.b64encode(os.urandom(len(base64.b64decode(signature)))).decode("ascii")
 
 
-def form_pairs(text: str, codec: str) -> list[tuple[str, str]]:
+def form_pairs(text: str, codec: str, errors: str = "strict") -> list[tuple[str, str]]:
     """
     Percent-decode once, to bytes, then read the bytes in the charset.
 
@@ -66,7 +66,7 @@ def form_pairs(text: str, codec: str) -> list[tuple[str, str]]:
         ValueError: Bytes that are not of this charset, or too many fields.
     """
     pairs = parse_qsl(text, keep_blank_values=True, encoding="latin-1", max_num_fields=200)
-    return [(_reread(name, codec), _reread(value, codec)) for name, value in pairs]
+    return [(_reread(name, codec, errors), _reread(value, codec, errors)) for name, value in pairs]
 
 
 def within(text: str, codec: str) -> str:
@@ -78,5 +78,5 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> str:
     return "&".join(f"{name}={value}" for name, value in sorted(pairs))
 
 
-def _reread(text: str, codec: str) -> str:
-    return text.encode("latin-1").decode(codec)
+def _reread(text: str, codec: str, errors: str) -> str:
+    return text.encode("latin-1").decode(codec, errors)

@@ -35,8 +35,10 @@ def fetched(merchant: WechatpayMerchant, path: str) -> bytes:
 def traded(wechatpay: WechatpayMerchant, clock: SandboxClock) -> WechatpayMerchant:
     """A direct payment with a refund and a partner payment, both on 2026-03-01; it is now the next day."""
     wechatpay.paid()
+    clock.advance(1)
     wechatpay.call("POST", "/v3/pay/partner/transactions/jsapi", wechatpay.partner_order())
     wechatpay.simulator.pay("FY202600000002")
+    clock.advance(1)
     wechatpay.call("POST", "/v3/refund/domestic/refunds", wechatpay.refund("FY202600000001", "RF1", 101, 38001))
     wechatpay.create(out_trade_no="FY202600000003")
     clock.advance(DAY)

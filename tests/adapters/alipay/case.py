@@ -16,7 +16,8 @@ from gateway.domain.provider import (
 from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState, ReportedState, Source
 from gateway.domain.secret import Secret
 from tests.adapters.alipay import peer
-from tests.adapters.alipay.case_calls import AUTH_TOKEN, CREATES, NOW, OTHERS, PAID_AT, report
+from tests.adapters.alipay.case_calls import CREATES, NOW, OTHERS, PAID_AT, report
+from tests.adapters.alipay.case_wire import AUTH_TOKEN
 from tests.conformance.case import (
     AcceptedSample,
     AdapterCase,

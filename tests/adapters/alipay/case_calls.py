@@ -1,9 +1,7 @@
 """The outgoing calls of Alipay's case, byte for byte."""
 
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import quote
 
 from gateway.domain.clock import CHINA
 from gateway.domain.provider import (
@@ -18,6 +16,7 @@ from gateway.domain.provider import (
 from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState, ReportedState, Source
 from gateway.domain.statement import StatementKind, StatementLine, StatementLineKind
 from tests.adapters.alipay import peer
+from tests.adapters.alipay.case_wire import encoded, exchange, signed
 from tests.conformance.case import (
     Exchange,
     OutgoingCase,
@@ -27,7 +26,6 @@ from tests.conformance.case import (
 )
 
 NOW: Final = datetime(2026, 3, 2, 11, 20, 30, tzinfo=CHINA)
-AUTH_TOKEN: Final = "202603BB0000000000000000000000000000X90"
 CODE_URL: Final = "https://qr.alipay.com/bax03431ljhokirwl38f00a7"
 BILL_URL: Final = "https://dwbillcenter.alipay.com/downloadBillFile.resource?bizType=trade&userId=2088"
 BILL: Final = (peer.VECTORS / "bill_trade_20260301.csv.zip").read_bytes()
@@ -42,49 +40,6 @@ PAID_AT: Final = datetime(2026, 3, 1, 10, 20, 41, tzinfo=CHINA)
 
 
 # --- outgoing calls ---------------------------------------------------------------------------------------------------
-
-
-def encoded(parameters: dict[str, str]) -> str:
-    return "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
-
-
-def signed(api: str, content: dict[str, Any], public: dict[str, str]) -> dict[str, str]:
-    """Every parameter of a request, in the order in which it is sent."""
-    parameters = {
-        "app_id": peer.APP_ID,
-        "method": api,
-        "format": "JSON",
-        "charset": "utf-8",
-        "sign_type": "RSA2",
-        "timestamp": "2026-03-02 11:20:30",
-        "version": "1.0",
-        "app_auth_token": AUTH_TOKEN,
-        "biz_content": peer.compact(content),
-        **public,
-    }
-    text = "&".join(f"{name}={parameters[name]}" for name in sorted(parameters))
-    return parameters | {"sign": peer.sign(text.encode(), "app")}
-
-
-def posted(api: str, content: dict[str, Any], **public: str) -> WireRequest:
-    sent = signed(api, content, public)
-    business = sent.pop("biz_content")
-    return WireRequest(
-        method="POST",
-        url=f"{peer.BASE_URL}?{encoded(sent)}",
-        headers={"content-type": "application/x-www-form-urlencoded;charset=utf-8"},
-        body=encoded({"biz_content": business}).encode(),
-    )
-
-
-def answering(api: str, members: dict[str, Any]) -> Callable[[datetime], WireAnswer]:
-    body = peer.answer_body(api, members)
-    headers = {"content-type": "text/html;charset=utf-8", "trace_id": "0ad1348f17723316"}
-    return lambda _signed_at: WireAnswer(status=200, headers=headers, body=body)
-
-
-def exchange(api: str, content: dict[str, Any], members: dict[str, Any], **public: str) -> Exchange:
-    return Exchange(request=posted(api, content, **public), answer=answering(api, members))
 
 
 EXPIRES: Final = NOW + timedelta(hours=2)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -122,7 +123,15 @@ def tools(clock: Clock | None = None) -> AdapterTools:
 
 def provider(clock: Clock | None = None, /, **changes: Any) -> Alipay:
     """The built adapter with a real transport."""
+    if clock is None and not changes:
+        return _plain()
     return build(AccountSettings("main", values(**changes)), tools(clock))
+
+
+@cache
+def _plain() -> Alipay:
+    """Key mode as it stands: it remembers nothing, so all tests may share it."""
+    return build(AccountSettings("main", values()), tools())
 
 
 FIELDS: Final[Mapping[str, Mapping[str, str]]] = {"jsapi": {"buyer_open_id": OPEN_ID}}

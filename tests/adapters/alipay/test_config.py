@@ -1,8 +1,11 @@
 """An account's settings: every fault at once, and no key in any text."""
 
+import base64
+import re
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from adapters.kit.config import SettingsInvalid
 from gateway.domain.secret import Secret
@@ -14,6 +17,16 @@ def faults_of(**changes: Any) -> list[str]:
     with pytest.raises(SettingsInvalid) as invalid:
         provider(**changes)
     return invalid.value.faults
+
+
+def _sm2_public_key() -> str:
+    """SubjectPublicKeyInfo of the SM2 root in the vendor's file: of a curve that the library does not know."""
+    first = re.findall(
+        r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", peer.pem("vendor_alipayRootCert.crt"), re.S
+    )[0]
+    signed = x509.load_pem_x509_certificate(first.encode()).tbs_certificate_bytes
+    start = signed.index(bytes.fromhex("301306072a8648ce3d0201")) - 2
+    return base64.b64encode(signed[start : start + 2 + signed[start + 1]]).decode()
 
 
 def test_settings_in_both_modes_build() -> None:
@@ -45,6 +58,7 @@ def test_private_key_is_taken_in_each_pasted_shape(shape: str) -> None:
             {"alipay_public_key": Secret(peer.pem("app_public.pem"))}, "alipay_public_key", id="own-public-key"
         ),
         pytest.param({"alipay_public_key": Secret(peer.pem("alipay_cert.pem"))}, "alipay_public_key", id="certificate"),
+        pytest.param({"alipay_public_key": Secret(_sm2_public_key())}, "alipay_public_key", id="sm2-key"),
         pytest.param({"base_url": "ftp://openapi.alipay.com"}, "base_url", id="no-web-address"),
         pytest.param({"base_url": "https://openapi.alipay.com/gateway.do?x=1"}, "base_url", id="with-query"),
         pytest.param({"encrypt_key": Secret("AAAA")}, "encrypt_key", id="short-aes-key"),

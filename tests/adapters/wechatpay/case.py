@@ -251,7 +251,8 @@ CALLS: Final = (
         operation=Operation.QUERY,
         argument=peer.payment_ref(),
         exchanges=(
-            Exchange(request=request("GET", QUERY), answer=refusal(404, "ORDER_NOT_EXIST"), answer_is_signed=False),
+            # Errors are unsigned, but no digest proves them either: what is asked of signed answers holds here, too.
+            Exchange(request=request("GET", QUERY), answer=refusal(404, "ORDER_NOT_EXIST")),
         ),
         report=report(Source.QUERY, ReportedState.NOT_FOUND, "ORDER_NOT_EXIST"),
     ),
