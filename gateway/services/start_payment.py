@@ -20,6 +20,7 @@ from gateway.domain.refusal import Refusal
 from gateway.domain.report import ProviderReport, ReportedState, Source
 from gateway.domain.schedule import QUERY_PAUSES, pause
 from gateway.domain.states import OrderState, PaymentState, payment_is_open
+from gateway.services.ask_provider import payment_ref
 from gateway.services.choose_account import check_fields, choose_account
 from gateway.services.deps import Deps
 from gateway.services.idempotent import (
@@ -213,8 +214,23 @@ def _create(deps: Deps, claimed: _Claimed, request: KeyedRequest, render: Callab
     except NoVerdict as exc:
         return _settle(deps, claimed, request, _unknown(payment, exc), render, final=False)
     except RequestRefused as exc:
-        return _settle(deps, claimed, request, _refused(payment, exc), render)
+        if claimed.held.fence == 1:
+            return _settle(deps, claimed, request, _refused(payment, exc), render)
+        outcome = _believed_refusal(deps, payment, exc)
+        final = outcome.report.state is ReportedState.FAILED
+        return _settle(deps, claimed, request, outcome, render, final=final)
     return _settle(deps, claimed, request, answer, render)
+
+
+def _believed_refusal(deps: Deps, payment: Payment, refused: RequestRefused) -> "_Outcome":
+    """On a resume the first try may have been accepted, and the refusal be of the repetition: ask before believing."""
+    try:
+        answer = deps.providers[payment.account].query(payment_ref(payment))
+    except ProviderError as exc:
+        return _Outcome(report=_report(payment, ReportedState.UNKNOWN, exc), raw=_as_bytes(exc))
+    if answer.report.state is ReportedState.NOT_FOUND:
+        return _refused(payment, refused)
+    return _Outcome(report=answer.report, raw=answer.raw)
 
 
 def _report(payment: Payment, state: ReportedState, exc: ProviderError) -> ProviderReport:

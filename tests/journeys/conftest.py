@@ -1,0 +1,46 @@
+"""One keyring for all journeys (keys are slow to make), and a fresh world for each."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from gateway.settings import Settings
+from sandbox.keyring import Keyring, create_keyring
+from tests.journeys.accounts import settings_for
+from tests.journeys.world import World, no_waiting
+from tests.support.databases import Database
+
+pytest.register_assert_rewrite("tests.journeys.settled")
+
+
+@pytest.fixture(scope="session")
+def ring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
+    return create_keyring(tmp_path_factory.mktemp("journeys") / "ring")
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> str:
+    """SQLite, unless a test asks for both engines: journeys are about protocols, the store has its own tests."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+def make_world(ring: Keyring, database: Database) -> Iterator[Callable[..., World]]:
+    """Builds the world of the named account modes; it ends with the test."""
+    worlds: list[World] = []
+
+    def make(**modes: str) -> World:
+        settings: Settings = settings_for(ring, database.url, **modes)
+        worlds.append(World(ring, settings))
+        return worlds[-1]
+
+    with no_waiting():
+        yield make
+        for world in worlds:
+            world.end()
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    """WeChat Pay direct with the public key, Alipay in key mode."""
+    return make_world()

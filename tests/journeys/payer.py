@@ -1,0 +1,54 @@
+"""The payer's hands: opens the cashier with what the front end was given, and nothing else."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from sandbox.app import Sandbox
+from tests.journeys.accounts import SANDBOX_URL
+from tests.journeys.network import target_of
+
+Json = dict[str, Any]
+
+
+def open_cashier(sandbox: Sandbox, payment: Mapping[str, Any]) -> str:
+    """
+    Open a payment's cashier by its instruction and return the number of the order it shows.
+
+    Raises:
+        sandbox.wire.PayRefused: The cashier does not open.
+    """
+    provider, instruction = payment["provider"], payment["instruction"]
+    simulator = sandbox.simulators[provider]
+    kind, payload = instruction["kind"], instruction["payload"]
+    if provider == "wechatpay":
+        return str(simulator.cashier(_prepay_of(payload))["out_trade_no"])
+    if kind == "sdk_params":
+        return next(str(o["out_trade_no"]) for o in simulator.orders() if o["provider_trade_no"] == payload["tradeNO"])
+    visit = payload["text"] if kind == "qr_text" else _cashier_of_browser(sandbox, kind, payload)
+    return str(simulator.cashier(_parameter(visit, "visit"))["out_trade_no"])
+
+
+def _prepay_of(payload: Mapping[str, Any]) -> str:
+    """A native code's text is its own name; every other handle carries a prepay_id somewhere."""
+    if "url" in payload:
+        return _parameter(payload["url"], "prepay_id")
+    if "text" in payload:
+        return str(payload["text"])
+    package: str = payload.get("prepayid") or payload.get("prepayId") or payload["package"]
+    return package.removeprefix("prepay_id=")
+
+
+def _cashier_of_browser(sandbox: Sandbox, kind: str, payload: Mapping[str, Any]) -> str:
+    if kind == "form":
+        body = urlencode(payload["fields"]).encode("ascii")
+        answer = sandbox.alipay.answer("POST", target_of(payload["url"]), {}, body)
+    else:
+        url = payload["url"] if kind == "redirect" else f"{SANDBOX_URL}/alipay/gateway.do?{payload['text']}"
+        answer = sandbox.alipay.answer("GET", target_of(url), {}, b"")
+    assert answer.status == 302, answer.body.decode("utf-8", "replace")
+    return answer.headers["Location"]
+
+
+def _parameter(url: str, name: str) -> str:
+    return parse_qs(urlsplit(url).query)[name][0]

@@ -1,0 +1,87 @@
+"""What must be true when a journey is over: the invariants, an empty agenda, and both sides' books to the fen."""
+
+from collections import Counter
+from typing import Any, Final
+
+from gateway.domain.order import TaskState
+from gateway.store.tables import LEDGER_ENTRIES, NOTIFICATIONS, ORDERS, PAYMENTS, REFUNDS, TASKS
+from tests.journeys.world import World
+from tests.support.databases import Database
+from tests.support.invariants import assert_invariants
+
+Row = dict[str, Any]
+
+_LIVE_ORDERS: Final = frozenset({"open"})
+
+
+def rows(database: Database, table: Any) -> list[Row]:
+    """Every row of a table."""
+    names = [column.name for column in table.columns]
+    return [dict(zip(names, row, strict=True)) for row in database.rows(f"SELECT {', '.join(names)} FROM {table.name}")]
+
+
+def assert_settled(world: World, database: Database, *, quarantined: int = 0) -> None:
+    """
+    Fail unless the invariants hold, nothing is in flight, nothing unexpected was set aside, and the books agree.
+
+    Args:
+        quarantined: How many authentic messages may contradict our record.
+    """
+    assert_invariants(world.gateway.store)
+    _assert_nothing_open(database)
+    _assert_messages(database, quarantined)
+    for provider in world.sandbox.simulators:
+        _assert_same_books(world, database, provider)
+
+
+def _assert_nothing_open(database: Database) -> None:
+    live = {order["id"] for order in rows(database, ORDERS) if order["state"] in _LIVE_ORDERS}
+    left = [
+        (task["kind"], task["subject_id"], task["last_error"])
+        for task in rows(database, TASKS)
+        if task["state"] != TaskState.DONE and task["subject_id"] not in live
+    ]
+    assert left == [], "work is left"
+    states = Counter(payment["state"] for payment in rows(database, PAYMENTS) if payment["order_id"] not in live)
+    assert set(states) <= {"paid", "closed", "failed"}, states
+    assert {refund["state"] for refund in rows(database, REFUNDS)} <= {"succeeded", "failed"}
+
+
+def _assert_messages(database: Database, quarantined: int) -> None:
+    verdicts = Counter(message["state"] for message in rows(database, NOTIFICATIONS))
+    assert set(verdicts) <= {"applied", "quarantined"}, verdicts
+    assert quarantined == verdicts["quarantined"], [
+        (message["event"], message["reason"])
+        for message in rows(database, NOTIFICATIONS)
+        if message["state"] == "quarantined"
+    ]
+
+
+def _assert_same_books(world: World, database: Database, provider: str) -> None:
+    """Every payment and refund of the simulator is ours and the other way round, and the ledger sums up to them."""
+    theirs = world.sandbox.simulators[provider].books()
+    ours = [payment for payment in rows(database, PAYMENTS) if payment["provider"] == provider]
+    paid = [payment for payment in ours if payment["state"] == "paid"]
+    assert sorted(
+        (entry["out_trade_no"], entry["provider_trade_no"], entry["amount_fen"]) for entry in theirs["payments"]
+    ) == sorted((payment["out_trade_no"], payment["provider_trade_no"], payment["amount_fen"]) for payment in paid)
+    number = {payment["id"]: payment["out_trade_no"] for payment in ours}
+    refunded = [
+        refund for refund in rows(database, REFUNDS) if refund["payment_id"] in number and refund["state"] == "succeeded"
+    ]
+    assert sorted((entry["out_trade_no"], entry["amount_fen"]) for entry in theirs["refunds"]) == sorted(
+        (number[refund["payment_id"]], refund["amount_fen"]) for refund in refunded
+    )
+    asked = [refund["out_refund_no"] for refund in refunded if refund["reason"] != "outside"]
+    assert len(set(asked)) == len(asked)
+    assert set(asked) <= {entry["out_refund_no"] for entry in theirs["refunds"]}
+    assert {entry["outcome"] for entry in theirs["refunds"]} <= {"SUCCESS", "REFUND_SUCCESS"}
+    received = sum(entry["amount_fen"] for entry in theirs["payments"])
+    returned = sum(entry["amount_fen"] for entry in theirs["refunds"])
+    balance: Counter[str] = Counter()
+    for entry in rows(database, LEDGER_ENTRIES):
+        if entry["payment_id"] in number:
+            balance[entry["debit"]] += entry["amount_fen"]
+            balance[entry["credit"]] -= entry["amount_fen"]
+    assert received - returned == balance["collected"] == -balance["receivable"]
+    assert balance["refunding"] == 0

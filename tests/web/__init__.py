@@ -1,0 +1,1 @@
+"""The HTTP edge, from the outside: requests in, bytes out."""
