@@ -147,3 +147,4 @@ def execute_many(database_url: str, groups: Sequence[tuple[str, Sequence[Sequenc
     with psycopg.connect(database_url) as postgres, postgres.cursor() as cursor:
         for sql, values in groups:
             cursor.executemany(sql.replace("?", "%s"), values)
+        cursor.execute("ANALYZE")  # as after any bulk load: plans made for empty tables must not stay

@@ -5,6 +5,8 @@ WeChat Pay answers below /wechatpay (the gateway's base_url is …/wechatpay), A
 loopback: whoever reaches it can pay every order and switch every fault.
 """
 
+import logging
+import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,6 +119,7 @@ def serve(host: str = "127.0.0.1", port: int = 8400, folder: Path = Path("sandbo
         keyring = create_keyring(folder)
     app = create_sandbox(keyring, base_url=f"http://{host}:{port}")
     sandbox: Sandbox = app.extensions["sandbox"]
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # its access log would show whole signed requests
     server = make_server(host, port, app, threaded=True)
     sandbox.clock.start()
     try:
@@ -138,19 +141,28 @@ def _mount(app: Flask, rule: str, simulator: Simulator) -> None:
     """Hand over the request line and the body exactly as they came: signatures are over these bytes."""
 
     def view(_rest: str = "") -> Response:
-        path = str(request.environ.get("RAW_URI") or request.full_path)
-        return _response(simulator.answer(request.method, path, dict(request.headers), request.get_data()))
+        path = str(request.environ.get("RAW_URI") or request.path)
+        query = request.query_string.decode("latin-1")
+        path += f"?{query}" if query and "?" not in path else ""
+        answer = simulator.answer(request.method, path, dict(request.headers), request.get_data())
+        return _dropped(answer) if answer.lost else _response(answer)
 
     app.add_url_rule(rule, endpoint=rule, view_func=view, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
 
 
 def _response(answer: Answer) -> Response:
-    if not answer.lost:
-        headers = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS}
-        return Response(answer.body, status=answer.status, headers=headers)
+    headers = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS}
+    return Response(answer.body, status=answer.status, headers=headers)
 
-    def dropped() -> "list[bytes]":
-        threading.Event().wait(answer.lost_after_seconds)
+
+def _dropped(answer: Answer) -> Response:
+    """Nothing is ever written: after the wait the connection is closed under the caller."""
+    connection: socket.socket | None = request.environ.get("werkzeug.socket")
+
+    def drop(seconds: float) -> bytes:
+        threading.Event().wait(seconds)
+        if connection is not None:
+            connection.shutdown(socket.SHUT_RDWR)
         raise ConnectionAbortedError("a fault rule lost this answer")
 
-    return Response((part for _ in range(1) for part in dropped()), status=200)
+    return Response(map(drop, [answer.lost_after_seconds]))

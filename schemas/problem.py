@@ -1,6 +1,6 @@
 """Problem documents (RFC 9457) and the small answers of health checks."""
 
-from marshmallow import Schema, fields
+from marshmallow import INCLUDE, Schema, fields
 
 
 class ProblemOut(Schema):
@@ -14,6 +14,14 @@ class ProblemOut(Schema):
     request_id = fields.String(required=True)
     retryable = fields.Boolean(required=True)
     errors = fields.Dict(metadata={"description": "Faults per field"})
+    order_id = fields.String(metadata={"description": "The order that has the number already"})
+    order_state = fields.String(metadata={"description": "The order's state, where it is the reason"})
+    payment_id = fields.String(metadata={"description": "The payment that was put on record"})
+    allowed = fields.List(fields.String(), metadata={"description": "What may be used instead"})
+    refundable_fen = fields.Integer(metadata={"description": "What is left to refund"})
+
+    class Meta:
+        unknown = INCLUDE  # RFC 9457 section 3.2: readers must ignore members that they do not know
 
 
 class HealthOut(Schema):

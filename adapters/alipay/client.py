@@ -32,7 +32,6 @@ from gateway.domain.provider import (
 CHARSET: Final = "utf-8"
 _FORM: Final = "application/x-www-form-urlencoded;charset=utf-8"
 _HTTP_OK: Final = 200
-_CODE_OK: Final = "10000"
 _CODE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _ERROR_BY_ACTION: Final[Mapping[Action, type[ProviderError]]] = {
@@ -184,13 +183,9 @@ class Client:
         return True
 
     def _node_fields(self, envelope: Envelope, *, signed: bool) -> dict[str, Any]:
-        if envelope.text.startswith('"') and signed:
-            fields = self._decrypted(envelope)
-        else:
-            fields = parse_node(envelope.text)
-        if not signed and text_of(fields, "code") in ("", _CODE_OK):
-            raise AnswerUnreadable("only an error may come without a signature")
-        return fields
+        if signed and envelope.text.startswith('"'):
+            return self._decrypted(envelope)
+        return parse_node(envelope.text)
 
     def _decrypted(self, envelope: Envelope) -> dict[str, Any]:
         if self._account.content_key is None:

@@ -59,6 +59,8 @@ def load_rsa_public_key(text: str) -> rsa.RSAPublicKey:
         raise ValueError("is not a public key") from None
     if not isinstance(key, rsa.RSAPublicKey):
         raise ValueError("is not an RSA key")
+    if key.key_size < _RSA_BITS_MIN:
+        raise ValueError(f"has fewer than {_RSA_BITS_MIN} bits")
     return key
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from adapters.wechatpay.config import Config
@@ -93,12 +94,12 @@ def _dedup_key(report: ProviderReport) -> str:
     """
     Names the fact, not the message: notification ids differ between deliveries of one fact by different routes.
 
+    Everything that is judged is part of it, so that a contradictory message does not stand in for the right one.
     Source: sheet section 4.8, last paragraph.
     """
-    if report.refund is not None:
-        number = report.refund.provider_refund_no or report.refund.out_refund_no
-        return f"refund:{number}:{report.provider_status}"
-    return f"payment:{report.provider_trade_no or report.out_trade_no}:{report.provider_status}"
+    fact = replace(report, occurred_at=None)
+    kind = _REFUND if report.refund is not None else _PAYMENT
+    return f"{kind}:{_digest(repr(fact).encode())}"
 
 
 def _digest(value: Any) -> str:

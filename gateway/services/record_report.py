@@ -89,6 +89,8 @@ def record_report(
     now = deps.clock.now()
     if view.payment is None or view.order is None:
         recorded = Recorded(state=NotificationState.ORPHAN, reason="no_such_payment")
+        if view.known:  # stored as orphan before; to write it again could undo a rival who has just applied it
+            return recorded
     else:
         evidence_id = view.known.notification_id if view.known else message.id
         refund = named_refund(tx, report)
@@ -146,7 +148,7 @@ def _contradiction(payment: Payment, report: ProviderReport) -> str:
         (bool(report.contradictions), ",".join(report.contradictions)),
         (report.amount_fen not in (None, payment.amount_fen), "amount"),
         (report.currency not in (None, CURRENCY), "currency"),
-        (report.state is ReportedState.PAID and report.amount_fen is None, "amount_unstated"),
+        (not settled and report.state is ReportedState.PAID and report.amount_fen is None, "amount_unstated"),
         (settled and _other(payment.provider_trade_no, report.provider_trade_no), "provider_trade_no"),
         (settled and report.state in (ReportedState.CLOSED, ReportedState.FAILED), f"{report.state.value}_after_paid"),
     )
@@ -318,6 +320,7 @@ class _Judge:
         if order.state is OrderState.OPEN:  # another order has paid this premium: this one cannot be paid any more
             self.change.set(state=OrderState.CLOSING)
             self.change.event("order_closing", reason="premium_already_paid")
+        if self.change.order.state is OrderState.CLOSING:  # this may have been the last payment it waited for
             self._schedule(TaskKind.CLOSE_ORDER, order.id, None)
 
     def _refund_all(self, order: Order, reason: RefundReason) -> Refund:

@@ -15,7 +15,7 @@ from gateway.services.ask_provider import record_answer
 from gateway.services.deps import Deps
 from gateway.services.idempotent import KeyedRequest, Reply, once
 from gateway.services.order_change import OrderChange
-from gateway.services.tasks import due_task
+from gateway.services.tasks import SubjectMissing, due_task
 from gateway.services.views import find_order
 from gateway.store import Tx
 
@@ -192,5 +192,5 @@ def _refund_and_payment(deps: Deps, refund_id: str) -> tuple[Refund, Payment]:
     refund = tx.refund(refund_id)
     payment = tx.payment(refund.payment_id) if refund else None
     if refund is None or payment is None:
-        raise LookupError(f"no refund {refund_id}")
+        raise SubjectMissing(refund_id)
     return refund, payment

@@ -57,11 +57,17 @@ class PaymentDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Claimed:
-    """A payment on record that is to be created at the provider, and the key under which we do it."""
+    """
+    A payment on record that is to be created at the provider, and the key under which we do it.
+
+    Attributes:
+        refusal: Why a resumed payment must not be created any more: its order was paid, closed or expired meanwhile.
+    """
 
     order: Order
     payment: Payment
     held: IdempotencyKey
+    refusal: Refusal | None = None
 
 
 def start_payment(
@@ -100,7 +106,9 @@ def _claim(tx: Tx, deps: Deps, draft: PaymentDraft, request: KeyedRequest) -> _C
     order = find_order(tx, draft.app, draft.order_id)
     account, method = choose_account(deps, order, draft.provider, draft.method)
     check_fields(method, draft.fields)
-    _check_payable(tx, deps, order)
+    refusal = _refusal_to_pay(tx, deps, order) or _too_many(order)
+    if refusal is not None:
+        raise refusal
     earlier = tx.payments_of_order(order.id) if order.payments else []
     payment = _new_payment(deps, order, draft, account)
     held = new_key(deps, request, subject_id=payment.id)
@@ -132,7 +140,8 @@ def _resume(tx: Tx, deps: Deps, held: IdempotencyKey, draft: PaymentDraft) -> _C
         raise Refusal("not_found", "there is no such payment")
     lease_until = deps.clock.now() + LEASE
     tx.own_key(held, lease_until=lease_until)
-    return _Claimed(order=order, payment=payment, held=replace(held, fence=held.fence + 1, lease_until=lease_until))
+    held = replace(held, fence=held.fence + 1, lease_until=lease_until)
+    return _Claimed(order=order, payment=payment, held=held, refusal=_refusal_to_pay(tx, deps, order))
 
 
 _NOT_PAYABLE: Final = {
@@ -142,17 +151,24 @@ _NOT_PAYABLE: Final = {
 }
 
 
-def _check_payable(tx: Tx, deps: Deps, order: Order) -> None:
+def _refusal_to_pay(tx: Tx, deps: Deps, order: Order) -> Refusal | None:
+    """Why no payer may be sent to a cashier for this order now; None if one may."""
     state = {"order_state": order.state.value}
     if order.state in _NOT_PAYABLE:
         code, detail = _NOT_PAYABLE[order.state]
-        raise Refusal(code, detail, extra=state)
+        return Refusal(code, detail, extra=state)
     if deps.clock.now() > order.expires_at - _LIFE_LEFT_MIN:
-        raise Refusal("order_expired", "less than a minute is left to pay this order", extra=state)
-    if order.payments >= PAYMENTS_MAX:
-        raise Refusal("too_many_payments", "too many payments were started for this order", extra=state)
+        return Refusal("order_expired", "less than a minute is left to pay this order", extra=state)
     if order.slot is not None and tx.slot_holder(order.slot) not in (None, order.id):
-        raise Refusal("premium_already_paid", "the premium of this person and year is already paid", extra=state)
+        return Refusal("premium_already_paid", "the premium of this person and year is already paid", extra=state)
+    return None
+
+
+def _too_many(order: Order) -> Refusal | None:
+    if order.payments < PAYMENTS_MAX:
+        return None
+    state = {"order_state": order.state.value}
+    return Refusal("too_many_payments", "too many payments were started for this order", extra=state)
 
 
 def _new_payment(deps: Deps, order: Order, draft: PaymentDraft, account: str) -> Payment:
@@ -200,6 +216,8 @@ def _create(deps: Deps, claimed: _Claimed, request: KeyedRequest, render: Callab
     payment = claimed.payment
     if not payment_is_open(payment.state):  # a resume found that evidence came by another way
         return _settle(deps, claimed, request, None, render)
+    if claimed.refusal is not None:
+        return _turn_down(deps, claimed, request, claimed.refusal)
     provider = deps.providers[payment.account]
     try:
         answer = provider.create(payment_request(deps, claimed.order, payment))
@@ -220,6 +238,13 @@ def _create(deps: Deps, claimed: _Claimed, request: KeyedRequest, render: Callab
         final = outcome.report.state is ReportedState.FAILED
         return _settle(deps, claimed, request, outcome, render, final=final)
     return _settle(deps, claimed, request, answer, render)
+
+
+def _turn_down(deps: Deps, claimed: _Claimed, request: KeyedRequest, refusal: Refusal) -> Reply:
+    """End a resumed request without the provider; its payment, if it lives there, is followed by its own tasks."""
+    reply = request.refuse(refusal)
+    deps.store.run(lambda tx: finish(tx, deps, claimed.held, reply))
+    return reply
 
 
 def _believed_refusal(deps: Deps, payment: Payment, refused: RequestRefused) -> "_Outcome":

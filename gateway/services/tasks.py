@@ -5,6 +5,10 @@ from datetime import datetime
 from gateway.domain.order import Task, TaskKind, TaskState
 
 
+class SubjectMissing(Exception):
+    """A task names a payment or a refund that does not exist: mark it dead."""
+
+
 def due_task(kind: TaskKind, subject_id: str, account: str | None, *, at: datetime, now: datetime) -> Task:
     """A task due at the given instant."""
     return Task(

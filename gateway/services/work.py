@@ -12,11 +12,12 @@ import structlog
 from gateway.domain.order import Task, TaskKind, TaskState
 from gateway.domain.provider import OperationUnsupported, ProviderError
 from gateway.domain.schedule import CLOSE_PAUSES, QUERY_PAUSES, REFUND_QUERY_PAUSES, RETRY_PAUSES, pause
-from gateway.domain.states import payment_is_open
+from gateway.domain.states import RefundState, payment_is_open
 from gateway.services.ask_provider import ask_payment, close_payment
 from gateway.services.close_order import close_expired
 from gateway.services.deps import Deps
 from gateway.services.refund_payment import follow_refund, submit_refund
+from gateway.services.tasks import SubjectMissing
 from gateway.store import StoreContended, StoreUnavailable, Tx
 
 ACTOR: Final = "worker"
@@ -39,7 +40,7 @@ class _Kind:
 def _query(deps: Deps, task: Task) -> timedelta | None:
     payment = deps.store.read().payment(task.subject_id)
     if payment is None:
-        raise LookupError(task.subject_id)
+        raise SubjectMissing(task.subject_id)
     if not payment_is_open(payment.state):
         return None
     payment = ask_payment(deps, payment, actor=ACTOR)
@@ -49,7 +50,7 @@ def _query(deps: Deps, task: Task) -> timedelta | None:
 def _close(deps: Deps, task: Task) -> timedelta | None:
     payment = deps.store.read().payment(task.subject_id)
     if payment is None:
-        raise LookupError(task.subject_id)
+        raise SubjectMissing(task.subject_id)
     if not payment_is_open(payment.state):
         return None
     try:
@@ -66,7 +67,9 @@ def _close_order(deps: Deps, task: Task) -> timedelta | None:
 
 def _refund(deps: Deps, task: Task) -> timedelta | None:
     submit_refund(deps, task.subject_id, actor=ACTOR)
-    return None
+    refund = deps.store.read().refund(task.subject_id)
+    # An answer that told nothing of the refund, or was quarantined, is no end: the same number is submitted again.
+    return pause(RETRY_PAUSES, task.tries) if refund and refund.state is RefundState.REQUESTED else None
 
 
 def _query_refund(deps: Deps, task: Task) -> timedelta | None:
@@ -141,7 +144,7 @@ class Worker:
             state = TaskState.DUE if again is not None else TaskState.DONE
         except ProviderError as exc:
             again, error = pause(kind.pauses, task.tries), f"{type(exc).__name__} {exc.code}".strip()
-        except LookupError:
+        except SubjectMissing:
             again, state, error = None, TaskState.DEAD, "the subject does not exist"
         except Exception as exc:
             again, error = pause(kind.pauses, task.tries), type(exc).__name__

@@ -26,6 +26,11 @@ _LOST_RACE: Final = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.DivisionByZero,  # a guard changed no row: see _combined
 )
+_LOST_SERVER: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,  # the server has become a standby: another connection may find the new one
+)
 
 
 @functools.lru_cache(maxsize=256)
@@ -82,7 +87,7 @@ class PostgresEngine:
             return list(cursor.fetchall()) if cursor.description else []
         except _LOST_RACE as exc:
             raise Conflict(str(exc)) from exc
-        except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+        except _LOST_SERVER as exc:
             self._drop(connection)
             raise StoreUnavailable(str(exc)) from exc
 

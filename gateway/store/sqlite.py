@@ -154,9 +154,10 @@ class SqliteEngine:
     def _exclusive(self) -> Iterator[sqlite3.Connection]:
         """The writer's connection inside a begun unit of work, with every other thread and process shut out."""
         with self._turn:
+            if self._lock_file < 0:
+                self._lock_file = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             if self._writer is None:
                 self._writer = self._connect()
-                self._lock_file = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock_file, fcntl.LOCK_EX)
             try:
                 self._writer.execute("BEGIN IMMEDIATE")

@@ -230,7 +230,12 @@ class Tx:
         self.writes.append((TAKE_SLOT, (slot, order_id)))
 
     def free_slot(self, slot: str, order_id: str) -> None:
-        self.writes.append((FREE_SLOT, (slot, order_id)))
+        """Give a slot up; one taken in this same unit of work was never taken (a unit touches no row twice)."""
+        taken = (TAKE_SLOT, (slot, order_id))
+        if taken in self.writes:
+            self.writes.remove(taken)
+        else:
+            self.writes.append((FREE_SLOT, (slot, order_id)))
 
     def own_key(self, held: IdempotencyKey, *, lease_until: datetime) -> None:
         """Take a key over from an owner whose lease has run out."""

@@ -44,19 +44,20 @@ def request_fields(path: str, body: bytes) -> tuple[dict[str, str], str]:
     form = body.decode("latin-1")
     named = _raw_value(query, "charset")
     late = _raw_value(form, "charset")
-    charset = named or (late if not query else "")
-    codec = CODECS.get((charset or _FALLBACK_CODEC).lower())
-    if codec is None:
+    in_time = named or (late if not query else "")
+    charset = named or late or "GBK"
+    codec = CODECS.get((in_time or _FALLBACK_CODEC).lower())
+    if codec is None or charset.lower() not in CODECS:
         raise invalid_argument("isv.invalid-charset", "编码参数有误", node=False, signed=False)
     try:
-        errors = "strict" if charset else "replace"
+        errors = "strict" if in_time else "replace"
         pairs = form_pairs(query, codec, errors) + form_pairs(form, codec, errors)
     except ValueError as exc:
         raise invalid_argument("isv.invalid-parameter", "参数编码有误", node=False, signed=False) from exc
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise invalid_argument("isv.invalid-parameter", "参数重复", node=False, signed=False)
-    return fields, charset or "GBK"
+    return fields, charset
 
 
 def admit(world: World, fields: dict[str, str], charset: str, known_methods: frozenset[str]) -> Call:

@@ -49,7 +49,7 @@ def _assert_nothing_open(database: Database) -> None:
 
 def _assert_messages(database: Database, quarantined: int) -> None:
     verdicts = Counter(message["state"] for message in rows(database, NOTIFICATIONS))
-    assert set(verdicts) <= {"applied", "quarantined"}, verdicts
+    assert set(verdicts) <= {"applied", "duplicate", "quarantined"}, verdicts
     assert quarantined == verdicts["quarantined"], [
         (message["event"], message["reason"])
         for message in rows(database, NOTIFICATIONS)
