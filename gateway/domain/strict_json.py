@@ -35,18 +35,23 @@ _DECODER: Final = json.JSONDecoder(
 )
 
 
-def _too_deep(value: Any) -> bool:
+def _check(value: Any) -> None:
+    """Level by level: not too many of them, and every text one that UTF-8 can write."""
     level = [value]
     for _ in range(_DEPTH_MAX):
-        level = [
-            child
-            for node in level
-            if isinstance(node, (dict, list))
-            for child in (node.values() if isinstance(node, dict) else node)
-        ]
-        if not level:
-            return False
-    return True
+        below: list[Any] = []
+        for node in level:
+            if isinstance(node, str):
+                node.encode("utf-8")  # a lone surrogate, smuggled in by an escape, raises a ValueError here
+            elif isinstance(node, dict):
+                below += node.keys()
+                below += node.values()
+            elif isinstance(node, list):
+                below += node
+        if not below:
+            return
+        level = below
+    raise ValueError("JSON is nested too deeply")
 
 
 def parse_strict_json(raw: bytes | str) -> Any:
@@ -54,16 +59,15 @@ def parse_strict_json(raw: bytes | str) -> Any:
     Parse UTF-8 JSON.
 
     Raises:
-        ValueError: Not UTF-8, not JSON, a BOM, two members of one name, NaN or Infinity, a number of more than 40
-            characters, or more than 64 levels.
+        ValueError: Not UTF-8, not JSON, a BOM, two members of one name, NaN or Infinity, a lone surrogate, a number of
+            more than 40 characters, or more than 64 levels.
     """
     text = raw if isinstance(raw, str) else raw.decode("utf-8")
     try:
         value = _DECODER.decode(text)
     except RecursionError as exc:
         raise ValueError("JSON is nested too deeply") from exc
-    if _too_deep(value):
-        raise ValueError("JSON is nested too deeply")
+    _check(value)
     return value
 
 

@@ -13,22 +13,32 @@ class OrderChange:
     """Gathers an order's next values and events; one of the `write` methods must be called once, at the end."""
 
     def __init__(self, tx: Tx, order: Order, *, now: datetime, actor: str) -> None:
-        self.order = order
         self.now = now
+        self.event_seq = order.event_seq
+        self._event_hash = order.event_hash
+        self._order = order
+        self._pending: dict[str, Any] = {}
         self._tx = tx
         self._actor = actor
         self._events: list[Event] = []
 
+    @property
+    def order(self) -> Order:
+        """The order as it is by now; changes are gathered, because a copy for each costs more than the rest of it."""
+        if self._pending:
+            self._order, self._pending = replace(self._order, **self._pending), {}
+        return self._order
+
     def set(self, **changes: Any) -> None:
         """Replace fields of the order."""
-        self.order = replace(self.order, **changes)
+        self._pending |= changes
 
     def event(self, kind: str, *, evidence_id: str | None = None, **detail: Any) -> None:
         """Add the next line of the order's history; `detail` holds no personal data."""
         event = next_event(
-            order_id=self.order.id,
-            after_seq=self.order.event_seq,
-            after_hash=self.order.event_hash,
+            order_id=self._order.id,
+            after_seq=self.event_seq,
+            after_hash=self._event_hash,
             kind=kind,
             at=self.now,
             actor=self._actor,
@@ -36,11 +46,12 @@ class OrderChange:
             detail=detail,
         )
         self._events.append(event)
-        self.order = replace(self.order, event_seq=event.seq, event_hash=event.hash)
+        self.event_seq, self._event_hash = event.seq, event.hash
+        self.set(event_seq=event.seq, event_hash=event.hash)
 
     def write(self) -> Order:
         """Write the changed row and its events."""
-        self.order = replace(self.order, updated_at=self.now)
+        self.set(updated_at=self.now)
         self._tx.update(self.order)
         return self._write_events()
 

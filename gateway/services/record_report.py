@@ -198,12 +198,12 @@ class _Judge:
     instruction: bytes | None
 
     def judge(self, refund: Refund | None) -> Recorded:
-        before = self.change.order.event_seq
+        before = self.change.event_seq
         self._move(self._siblings())
         self._keep_instruction()
         recorder = RefundRecorder(self.tx, self.deps, self.change, self.evidence_id)
         self.payment = recorder.record(self.payment, refund, self.report)
-        if self.change.order.event_seq == before:
+        if self.change.event_seq == before:
             return Recorded(state=NotificationState.DUPLICATE, payment=self.payment)
         self.payment = replace(self.payment, updated_at=self.change.now)
         self.tx.update(self.payment)
@@ -230,13 +230,16 @@ class _Judge:
         if state is None:
             self._learn_number()
             return
+        paid = state is PaymentState.PAID
         self.payment = replace(
             self.payment,
             state=state,
             evidence_id=self.evidence_id,
             provider_trade_no=self.report.provider_trade_no or self.payment.provider_trade_no,
+            paid_at=self.report.occurred_at or self.change.now if paid else None,
+            kept=paid and self._is_kept(),
         )
-        if state is PaymentState.PAID:
+        if paid:
             self._paid(siblings)
         else:
             self._tell(f"payment_{state.value}")
@@ -277,9 +280,8 @@ class _Judge:
     # --- money has arrived ---
 
     def _paid(self, siblings: list[Payment]) -> None:
-        self.payment = replace(self.payment, paid_at=self.report.occurred_at or self.change.now)
         self._book(LedgerAccount.COLLECTED, LedgerAccount.RECEIVABLE, refund_id=None)
-        if self._is_kept():
+        if self.payment.kept:
             self._keep(siblings)
         else:
             self._send_back()
@@ -291,7 +293,6 @@ class _Judge:
 
     def _keep(self, siblings: list[Payment]) -> None:
         order = self.change.order
-        self.payment = replace(self.payment, kept=True)
         self._tell("payment_paid", amount_fen=self.payment.amount_fen)
         self.change.set(
             state=OrderState.PAID,

@@ -32,7 +32,7 @@ def _insert(row_map: RowMap[Any]) -> Write:
 
 def _update(row_map: RowMap[Any]) -> Write:
     table = row_map.table.name
-    changes = ", ".join(f"{name} = ?" for name in row_map.columns if name not in row_map.key)
+    changes = ", ".join(f"{name} = ?" for name in row_map.changing)
     where = " AND ".join(f"{name} = ?" for name in row_map.key)
     return Write(name=f"update_{table}", sql=f"UPDATE {table} SET {changes} WHERE {where}", guarded=True)  # noqa: S608  names of our own schema
 

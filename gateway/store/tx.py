@@ -206,12 +206,8 @@ class Tx:
         self.writes.append((INSERT[type(row)], ROW_MAPS[type(row)].encode(row)))
 
     def update(self, row: Any) -> None:
-        """Replace every column but the key."""
-        row_map = ROW_MAPS[type(row)]
-        values = row_map.encode(row)
-        keys = [values[row_map.columns.index(name)] for name in row_map.key]
-        rest = [value for name, value in zip(row_map.columns, values, strict=True) if name not in row_map.key]
-        self.writes.append((UPDATE[type(row)], rest + keys))
+        """Replace every column that may change after the insert."""
+        self.writes.append((UPDATE[type(row)], ROW_MAPS[type(row)].encode_update(row)))
 
     def schedule(self, task: Task) -> None:
         """Make a task due; one that exists is made due anew."""

@@ -15,6 +15,7 @@ from gateway.domain.provider import RawCallback
 from gateway.domain.refusal import Refusal
 from gateway.services.accept_callback import accept_callback
 from gateway.services.deps import Deps
+from gateway.web.body import read_body
 from gateway.web.metrics import Metrics
 
 PREFIX: Final = "/callbacks/"
@@ -110,8 +111,7 @@ def register(app: Flask, desk: CallbackDesk) -> None:
     """Serve callbacks by a Flask route."""
 
     def view(path: str) -> Response:
-        body = request.get_data(cache=False, parse_form_data=False)
-        answer = desk.answer(path, _headers(request.environ), body, address=request.remote_addr or "")
+        answer = desk.answer(path, _headers(request.environ), read_body(request), address=request.remote_addr or "")
         if answer is None:
             raise Refusal("not_found", "no account receives callbacks here")
         return Response(answer.body, status=answer.status, content_type=answer.content_type)
@@ -143,7 +143,7 @@ class BareFront:
         answer = self._answer(environ, body) if len(body) == length else None
         if answer is None:
             return self._inner({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
-        reason = HTTPStatus(answer.status).phrase
+        reason = HTTPStatus(answer.status).phrase.upper()  # as the framework writes it
         headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
         start_response(f"{answer.status} {reason}", headers)
         return [answer.body]

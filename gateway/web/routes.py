@@ -16,6 +16,7 @@ from gateway.domain.strict_json import parse_strict_json_object
 from gateway.services.deps import Deps
 from gateway.services.idempotent import KeyedRequest, Reply
 from gateway.web.auth import Caller, Doorkeeper, SignedParts
+from gateway.web.body import read_body
 from gateway.web.problems import PROBLEM_TYPE, problem_reply
 
 _FIRST_ERROR_STATUS: Final = 400
@@ -92,7 +93,7 @@ def _serve(route: Route, deps: Deps, doorkeeper: Doorkeeper) -> Callable[..., Re
 
 
 def _read(route: Route, deps: Deps, doorkeeper: Doorkeeper, path: Mapping[str, str]) -> Call:
-    raw = request.get_data(cache=False)
+    raw = read_body(request)
     signed = SignedParts(method=request.method, target=_target(request), body=raw)
     caller = doorkeeper.admit(request.headers, signed, order_token=route.order_token)
     if not all(ID_PATTERN.fullmatch(value) for value in path.values()):
@@ -172,7 +173,10 @@ def _json_body(request: Request, raw: bytes) -> dict[str, Any]:
 
 
 def _single_values(request: Request) -> dict[str, str]:
-    lists = request.args.to_dict(flat=False)
+    try:
+        lists = request.args.to_dict(flat=False)
+    except UnicodeDecodeError as exc:
+        raise Refusal("malformed_request", "the query must be ASCII with percent-escapes") from exc
     twice = {name: ["is given more than once"] for name, values in lists.items() if len(values) > 1}
     if twice:
         raise Refusal("invalid_request", "the query is not valid", errors=twice)

@@ -1,10 +1,14 @@
-"""One keyring for all journeys (keys are slow to make), and a fresh world for each."""
+"""One keyring for all journeys (keys are slow to make and to check), and a fresh world for each."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import pytest
+import structlog
+from cryptography.hazmat.primitives import serialization
 
-from gateway.settings import Settings
+from gateway.store import sqlite
+from gateway.web import openapi
 from sandbox.keyring import Keyring, create_keyring
 from tests.journeys.accounts import settings_for
 from tests.journeys.world import World, no_waiting
@@ -16,6 +20,29 @@ pytest.register_assert_rewrite("tests.journeys.settled")
 @pytest.fixture(scope="session")
 def ring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
     return create_keyring(tmp_path_factory.mktemp("journeys") / "ring")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fast_beginnings() -> Iterator[None]:
+    """
+    Journeys build hundreds of gateways of the same settings and lose nothing when the power fails: each key is checked
+    once, the public document is not made, no disk waited for, nothing logged.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        load = cache(serialization.load_der_private_key)
+        patch.setattr(serialization, "load_der_private_key", lambda der, password: load(der, password))
+        patch.setattr(openapi, "build_spec", lambda _routes: {})
+        pragmas = tuple(pragma.replace("synchronous = FULL", "synchronous = OFF") for pragma in sqlite._PRAGMAS)
+        assert pragmas != sqlite._PRAGMAS
+        patch.setattr(sqlite, "_PRAGMAS", pragmas)
+        before = structlog.get_config()
+        structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
+        yield
+        structlog.configure(**before)
+
+
+def _drop(*_event: object) -> None:
+    raise structlog.DropEvent
 
 
 @pytest.fixture
@@ -30,8 +57,7 @@ def make_world(ring: Keyring, database: Database) -> Iterator[Callable[..., Worl
     worlds: list[World] = []
 
     def make(**modes: str) -> World:
-        settings: Settings = settings_for(ring, database.url, **modes)
-        worlds.append(World(ring, settings))
+        worlds.append(World(ring, settings_for(ring, database.url, **modes)))
         return worlds[-1]
 
     with no_waiting():

@@ -14,6 +14,7 @@ from requests import PreparedRequest
 from sandbox.app import Simulator
 from sandbox.wire import Answer
 from tests.journeys.accounts import SANDBOX_URL
+from tests.journeys.crashing import Fate
 
 _HOP_HEADERS: Final = frozenset({"content-length", "connection", "transfer-encoding"})
 _POOL: Final = urllib3.HTTPConnectionPool("provider.invalid")
@@ -54,12 +55,13 @@ class Network:
         after: Called with each request when the simulator has answered and the gateway has not yet heard.
     """
 
-    def __init__(self, simulators: dict[str, Simulator]) -> None:
+    def __init__(self, simulators: dict[str, Simulator], fate: Fate) -> None:
         self.asked: list[Asked] = []
         self.loss = "timed_out"
         self.before: Callable[[Asked], None] = lambda _asked: None
         self.after: Callable[[Asked], None] = lambda _asked: None
         self._simulators = simulators
+        self._fate = fate
         self._mock = responses.RequestsMock(assert_all_requests_are_fired=False)
         for method in _METHODS:
             for name in simulators:
@@ -81,11 +83,13 @@ class Network:
             raw = request.body or b""
             body = raw.encode() if isinstance(raw, str) else bytes(raw)
             asked = Asked(provider=provider, method=request.method or "", target=request.path_url, body=body)
+            self._fate.point("request_sent")
             self.asked.append(asked)
             self.before(asked)
             headers = {name: str(value) for name, value in request.headers.items()}
             answered = self._simulators[provider].answer(asked.method, asked.target, headers, body)
             self.after(asked)
+            self._fate.point("request_answered")
             return self._on_the_wire(answered)
 
         return answer

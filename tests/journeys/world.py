@@ -19,6 +19,7 @@ from sandbox.app import Sandbox, create_sandbox
 from sandbox.clock import BEIJING, SandboxClock
 from sandbox.keyring import Keyring
 from tests.journeys.accounts import API_KEYS, PUBLIC_URL, SANDBOX_URL
+from tests.journeys.crashing import Crash, CrashingEngine, Fate
 from tests.journeys.network import Network
 from tests.journeys.payer import open_cashier
 from tests.support.engines import TouchesOnce
@@ -35,8 +36,9 @@ FIELDS: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
 """What each method needs from the front end; the others need nothing."""
 
 _ROUNDS_MAX: Final = 5_000
-_PATIENCE: Final = 12
+_PATIENCE: Final = 60
 _PATIENCE_SECONDS: Final = 5
+_TRY_AGAIN: Final = frozenset({"provider_unavailable", "idempotency_in_flight", "database_unavailable"})
 
 Json = dict[str, Any]
 
@@ -64,6 +66,7 @@ class World:
 
     Attributes:
         gateway: The running gateway; `stop` and `restart` end its life and give it a new one on the same database.
+        fate: At which provider call or commit the gateway dies, if at all.
         worker_first: Whether the worker or the simulators come first when both are due at one instant.
         watching: Called after every step of time, for what must hold at every moment.
     """
@@ -73,7 +76,8 @@ class World:
         self.settings = settings
         app = create_sandbox(ring, post=self._post, clock=self.clock, base_url=SANDBOX_URL)
         self.sandbox: Sandbox = app.extensions["sandbox"]
-        self.network = Network(dict(self.sandbox.simulators))
+        self.fate = Fate()
+        self.network = Network(dict(self.sandbox.simulators), self.fate)
         self.worker_first = False
         self.watching: Callable[[], None] = lambda: None
         self._names = itertools.count(1)
@@ -86,7 +90,7 @@ class World:
     def start_gateway(self) -> None:
         """Build everything anew from the settings; only the database was there before."""
         self.gateway: Gateway = build_world(self.settings, clock=self.clock)
-        self.gateway.store._engine = TouchesOnce(self.gateway.store._engine)
+        self.gateway.store._engine = CrashingEngine(TouchesOnce(self.gateway.store._engine), self.fate)
         self.worker = Worker(self.gateway.deps)
         self._client = create_app(self.settings, world=self.gateway).test_client()
 
@@ -108,13 +112,32 @@ class World:
     # --- an app's calls ---
 
     def call(self, method: str, path: str, body: Any = None, *, app: str = "web", key: str = "") -> Answer:
-        """Call the public interface; a mutating call without a key of its own gets a fresh one."""
+        """
+        Call the public interface once; a mutating call without a key of its own gets a fresh one.
+
+        A gateway that dies meanwhile answers nothing (status 0, no body) and is started again.
+        """
         assert self._client is not None, "the gateway is stopped"
         headers = {"Authorization": f"Bearer {API_KEYS[app]}"}
         if method == "POST":
             headers["Idempotency-Key"] = key or f"key-{next(self._names)}"
-        answer: TestResponse = self._client.open(path, method=method, json=body, headers=headers)
+        try:
+            answer: TestResponse = self._client.open(path, method=method, json=body, headers=headers)
+        except Crash:
+            self.restart()
+            return Answer(status=0, body={}, headers={})
         return Answer(status=answer.status_code, body=answer.get_json(), headers=dict(answer.headers))
+
+    def insist(self, path: str, body: Any = None, *, app: str = "web") -> Answer:
+        """Call as a patient front end does: the same request under the same key until the outcome is known."""
+        key = f"key-{next(self._names)}"
+        for _ in range(_PATIENCE):
+            answer = self.call("POST", path, body, app=app, key=key)
+            unknown = answer.status == 202 and answer.body.get("state") in ("created", "unknown")
+            if not (answer.status == 0 or unknown or answer.body.get("code") in _TRY_AGAIN):
+                return answer
+            self.advance(_PATIENCE_SECONDS)
+        raise AssertionError(f"no outcome after {_PATIENCE} tries: {answer.status} {answer.body}")
 
     def open_order(self, *, app: str = "web", amount_fen: int = AMOUNT_FEN, subject: Json | None = None) -> str:
         """Open an order and return its id."""
@@ -123,38 +146,32 @@ class World:
             "amount_fen": amount_fen,
             "description": "城乡居民医保缴费（测试）",
         }
-        answer = self.call("POST", "/v1/orders", content | ({"subject": subject} if subject else {}), app=app)
+        answer = self.insist("/v1/orders", content | ({"subject": subject} if subject else {}), app=app)
         assert answer.status == 201, answer.body
         return str(answer.body["order_id"])
 
-    def try_start(
-        self, order_id: str, provider: str, method: str, *, app: str = "web", key: str = "", **fields: str
-    ) -> Answer:
+    def try_start(self, order_id: str, provider: str, method: str, *, app: str = "web", key: str = "") -> Answer:
         """Ask once for a payment."""
-        content = {"provider": provider, "method": method, "fields": {**FIELDS.get((provider, method), {}), **fields}}
+        content = {"provider": provider, "method": method, "fields": FIELDS.get((provider, method), {})}
         return self.call("POST", f"/v1/orders/{order_id}/payments", content, app=app, key=key)
 
-    def start(self, order_id: str, provider: str, method: str, *, app: str = "web", **fields: str) -> Json:
-        """Ask for a payment as a patient front end does: the same request again until it has an instruction."""
-        key = f"start-{next(self._names)}"
-        for _ in range(_PATIENCE):
-            answer = self.try_start(order_id, provider, method, app=app, key=key, **fields)
-            if answer.status == 201:
-                payment: Json = answer.body
-                return payment
-            assert answer.status in (202, 409, 503), answer.body
-            self.advance(_PATIENCE_SECONDS)
-        raise AssertionError(f"no instruction after {_PATIENCE} tries: {answer.status} {answer.body}")
+    def start(self, order_id: str, provider: str, method: str, *, app: str = "web") -> Json:
+        """Ask for a payment until there is an instruction."""
+        content = {"provider": provider, "method": method, "fields": FIELDS.get((provider, method), {})}
+        answer = self.insist(f"/v1/orders/{order_id}/payments", content, app=app)
+        assert answer.status == 201, answer.body
+        payment: Json = answer.body
+        return payment
 
     def close(self, order_id: str, *, app: str = "web") -> Answer:
         """The app wants the order closed."""
-        return self.call("POST", f"/v1/orders/{order_id}/close", app=app)
+        return self.insist(f"/v1/orders/{order_id}/close", app=app)
 
     def refund(self, order_id: str, amount_fen: int | None = None, *, app: str = "web", no: str = "") -> Answer:
         """The app wants money back; the whole rest when no amount is given."""
         content = {"client_refund_no": no or f"R-{next(self._names)}"}
         content |= {} if amount_fen is None else {"amount_fen": amount_fen}
-        return self.call("POST", f"/v1/orders/{order_id}/refunds", content, app=app)
+        return self.insist(f"/v1/orders/{order_id}/refunds", content, app=app)
 
     # --- the payer ---
 
@@ -189,12 +206,18 @@ class World:
     def _step(self, seconds: float) -> None:
         if self.worker_first and self._client is not None:
             self._pass_without_jobs(seconds)
-            self.worker.run_due()
+            self._work()
             self.clock.advance(0)
             return
         self.clock.advance(seconds)
         if self._client is not None:
+            self._work()
+
+    def _work(self) -> None:
+        try:
             self.worker.run_due()
+        except Crash:
+            self.restart()
 
     def _pass_without_jobs(self, seconds: float) -> None:
         agenda, self.clock._agenda = self.clock._agenda, []
@@ -246,7 +269,11 @@ class World:
         if self._client is None:
             raise ConnectionRefusedError("the gateway is stopped")
         assert url.startswith(f"{PUBLIC_URL}/callbacks/"), url
-        answer = self._client.post(url.removeprefix(PUBLIC_URL), data=body, headers=dict(headers))
+        try:
+            answer = self._client.post(url.removeprefix(PUBLIC_URL), data=body, headers=dict(headers))
+        except Crash:
+            self.restart()
+            raise ConnectionResetError("the gateway died") from None
         return answer.status_code, answer.data
 
 

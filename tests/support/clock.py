@@ -21,11 +21,17 @@ class ManualClock:
 
 
 class SeededIds:
-    """32 hex digits that sort by time of making; another seed gives other ids."""
+    """
+    32 hex digits that sort by time of making; another seed gives other ids.
+
+    Attributes:
+        planned: What comes next before the count goes on, for a test that must know a number beforehand.
+    """
 
     def __init__(self, seed: int = 1) -> None:
         self._seed = seed
         self._numbers = itertools.count(1)
+        self.planned: list[str] = []
 
     def new(self) -> str:
-        return f"{self._seed:08x}{next(self._numbers):024x}"
+        return self.planned.pop(0) if self.planned else f"{self._seed:08x}{next(self._numbers):024x}"

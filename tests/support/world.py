@@ -108,12 +108,13 @@ class World:
         self.alpha = sister.alpha if sister else FakeProvider("alpha", self.clock)
         self.beta = sister.beta if sister else FakeProvider("beta", self.clock)
         self.vault = Vault(data_keys=SETTINGS.data_keys, index_key=SETTINGS.index_key)
+        self.ids = SeededIds(seed)
         self.deps = Deps(
             settings=SETTINGS,
             store=store,
             vault=self.vault,
             clock=self.clock,
-            ids=SeededIds(seed),
+            ids=self.ids,
             providers={"alpha_main": self.alpha, "beta_main": self.beta},
         )
         self.worker = Worker(self.deps)

@@ -71,7 +71,7 @@ def bearer(credential: str) -> dict[str, str]:
 
 
 def signed_headers(
-    method: str, target: str, timestamp: int, nonce: str, body: bytes = b"", secret: str = SIGNING_SECRET
+    method: str, target: str, timestamp: int, nonce: str, body: bytes = b"", *, secret: str = SIGNING_SECRET
 ) -> dict[str, str]:
     """What an app that signs sends, written from the interface's description and not from its code."""
     lines = [method, target, str(timestamp), nonce, hashlib.sha256(body).hexdigest()]

@@ -8,8 +8,18 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
-from adapters.alipay.certificates import certificate_sn, chains_to, read_certificates
+from adapters.alipay.certificates import (
+    CertificateSet,
+    CertifiedKeys,
+    certificate_sn,
+    chains_to,
+    read_certificates,
+)
 from adapters.alipay.tables import API_CERTIFICATE, API_QUERY
 from gateway.domain.provider import NoVerdict
 from gateway.domain.report import ReportedState
@@ -95,6 +105,9 @@ def _sn_of(file: str) -> str:
         ),
         pytest.param(_rotated_answer(), _download("alipay_cert.pem"), id="another-than-asked"),
         pytest.param(
+            _rotated_answer("certificate", "0" * 32), _download("alipay_cert.pem"), id="a-known-one-under-another-serial"
+        ),
+        pytest.param(
             _rotated_answer("app", _sn_of("app_cert.pem")), _download("app_cert.pem"), id="a-merchant-s-certificate"
         ),
         pytest.param(
@@ -139,26 +152,81 @@ def test_download_is_tried_once_a_minute_at_most() -> None:
 
 def test_many_threads_download_once() -> None:
     """A change of certificates under load costs one call, and nobody is refused for it."""
-    built = provider(**CERTIFICATE_MODE)
-    keys: Any = built._client.keys
+    keys: Any = provider(**CERTIFICATE_MODE)._client.keys
     calls: list[str] = []
+    asked, answered = threading.Event(), threading.Event()
 
     def download(sn: str) -> str:
         calls.append(sn)
+        asked.set()
+        answered.wait(10)
         return peer.pem("alipay_cert_rotated.pem")
 
     keys._download = download
     found: list[int] = []
     threads = [
-        threading.Thread(target=lambda: found.append(len(keys.for_answer(peer.SERIALS["rotated"])))) for _ in range(16)
+        threading.Thread(target=lambda: found.append(len(keys.for_answer(peer.SERIALS["rotated"])))) for _ in range(8)
     ]
-    for thread in threads:
+    threads[0].start()
+    assert asked.wait(10)
+    for thread in threads[1:]:
         thread.start()
+        thread.join(0.02)  # time to run past a lock that is not there
+    answered.set()
     for thread in threads:
-        thread.join()
+        thread.join(10)
 
     assert calls == [peer.SERIALS["rotated"]]
-    assert found == [1] * 16
+    assert found == [1] * 8
+
+
+# --- a small authority of our own -------------------------------------------------------------------------------------
+
+
+def _certificate(subject: str, issuer: str, *, key: str, by: str, ca: bool, organisation: str) -> x509.Certificate:
+    def named(common_name: str, owner: str) -> x509.Name:
+        parts = [(NameOID.COUNTRY_NAME, "CN"), (NameOID.ORGANIZATION_NAME, owner), (NameOID.COMMON_NAME, common_name)]
+        return x509.Name([x509.NameAttribute(kind, text) for kind, text in parts])
+
+    return (
+        x509.CertificateBuilder()
+        .subject_name(named(subject, organisation))
+        .issuer_name(named(issuer, "Test Authority" if issuer == "root" else organisation))
+        .public_key(peer.private_key(key).public_key())
+        .serial_number(7)
+        .not_valid_before(datetime(2024, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2044, 1, 1, tzinfo=UTC))
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .sign(peer.private_key(by), hashes.SHA256())
+    )
+
+
+_ROOT = _certificate("root", "root", key="rogue", by="rogue", ca=True, organisation="Test Authority")
+_OURS = _certificate("one", "root", key="certificate", by="rogue", ca=False, organisation="Test Ant")
+_MERCHANT_S = _certificate("two", "root", key="rotated", by="rogue", ca=False, organisation="Some Merchant")
+_NEXT = _certificate("three", "root", key="rotated", by="rogue", ca=False, organisation="Test Ant")
+_BY_A_LEAF = _certificate("four", "one", key="rotated", by="certificate", ca=False, organisation="Test Ant")
+_AUTHORITY = _certificate("five", "root", key="rotated", by="rogue", ca=True, organisation="Test Ant")
+
+
+@pytest.mark.parametrize(
+    ("offered", "believed"),
+    [
+        pytest.param((_NEXT,), True, id="the-next-one"),
+        pytest.param((_MERCHANT_S,), False, id="a-merchant-s"),
+        pytest.param((_BY_A_LEAF, _OURS), False, id="issued-by-a-leaf"),
+        pytest.param((_AUTHORITY,), False, id="an-authority"),
+    ],
+)
+def test_only_the_platform_s_own_certificate_is_believed(offered: tuple[x509.Certificate, ...], believed: bool) -> None:
+    """The roots issue merchants' certificates, too: chain, organisation and kind must all fit."""
+    keys = CertifiedKeys(
+        CertificateSet(app=_MERCHANT_S, platform=(_OURS,), roots=(_ROOT,)),
+        clock=peer.FixedClock(),
+        download=lambda _sn: "".join(one.public_bytes(Encoding.PEM).decode() for one in offered),
+    )
+
+    assert believed == bool(keys.for_answer(certificate_sn(offered[0])))
 
 
 @pytest.mark.parametrize(
@@ -184,9 +252,8 @@ def test_chain_is_checked_by_signature_and_date(file: str, now: datetime | None,
 
 def test_leaf_that_is_no_authority_issues_nothing() -> None:
     """A certificate cannot be vouched for by one that is not an authority."""
-    leaf = read_certificates(peer.pem("alipay_cert.pem"))[0]
-
-    assert not chains_to(leaf, (leaf,), (leaf,), now=peer.NOW)
+    assert chains_to(_OURS, (), (_ROOT,), now=peer.NOW)
+    assert not chains_to(_BY_A_LEAF, (_OURS,), (_ROOT,), now=peer.NOW)
 
 
 @pytest.mark.parametrize("text", ["", "junk", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])

@@ -193,6 +193,15 @@ def test_timestamp_is_beijing_time_whatever_the_clock_s_zone() -> None:
     assert peer.query_of(url)["timestamp"] == "2026-01-01 00:00:00"
 
 
+def test_expiry_is_beijing_time_whatever_the_request_s_zone() -> None:
+    """time_expire comes from expires_at alone."""
+    request = payment("page", expires_at=datetime(2025, 12, 31, 16, 30, 0, tzinfo=UTC))
+
+    content = json.loads(peer.query_of(provider().create(request).instruction.payload["url"])["biz_content"])
+
+    assert content["time_expire"] == "2026-01-01 00:30:00"
+
+
 @pytest.mark.parametrize(
     ("description", "subject"),
     [

@@ -302,6 +302,12 @@ def test_account_bill_is_read_by_direction() -> None:
     assert (lines[0].out_trade_no, lines[0].provider_trade_no) == (peer.NUMBER, peer.TRADE_NUMBER)
 
 
+def test_account_bill_without_an_end_is_unreadable() -> None:
+    """It has no totals, so its last line alone tells that it is whole."""
+    with pytest.raises(StatementUnreadable, match="no end"):
+        read(zipped(("a", _FUNDS.split("#---账务明细列表结束")[0].encode("gbk"))), StatementKind.FUNDS)
+
+
 def test_account_bill_is_asked_for_as_signcustomer() -> None:
     """The other bill_type."""
     wire, lines = _fetch(
