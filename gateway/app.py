@@ -30,7 +30,7 @@ from gateway.store import Store, Vault, open_store, schema_is_current
 from gateway.web import callbacks, health, openapi, problems, routes
 from gateway.web.auth import Doorkeeper
 from gateway.web.metrics import Metrics
-from gateway.web.orders import order_routes
+from gateway.web.orders import ROUTES
 
 _NONCE_ALPHABET: Final = string.ascii_letters + string.digits
 _NONCE_CHARACTERS: Final = 32
@@ -163,13 +163,13 @@ def create_app(settings: Settings, *, world: World | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     metrics = Metrics(deps)
     desk = callbacks.CallbackDesk(deps, metrics)
-    table = order_routes(RefreshGate(deps.clock.now))
+    edge = routes.Edge(deps=deps, doorkeeper=Doorkeeper(deps), gate=RefreshGate(deps.clock.now))
     problems.install(app)
     _frame(app, deps, metrics)
-    routes.register(app, deps, Doorkeeper(deps), table)
+    routes.register(app, edge, ROUTES)
     callbacks.register(app, desk)
     health.register(app, deps, metrics, _schema_check(settings))
-    openapi.register(app, table)
+    openapi.register(app, ROUTES)
     if settings.bare_callbacks:
         app.wsgi_app = callbacks.BareFront(app.wsgi_app, desk, body_bytes_max=settings.body_bytes_max)  # type: ignore[method-assign]
     if settings.trusted_proxies:

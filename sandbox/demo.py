@@ -65,7 +65,6 @@ class Outcome:
 
     scenario: Scenario
     order_id: str
-    state: str
     proof: str
     seconds: float
 
@@ -207,18 +206,14 @@ def walk(installation: Installation, scenario: Scenario) -> Callable[[], Outcome
     installation.control("POST", "/pay", paid)
 
     def finish() -> Outcome:
-        state = ""
-
         def is_paid() -> bool:
-            nonlocal state
-            state = installation.call("GET", path)["state"]
-            return state == "paid"
+            return bool(installation.call("GET", path)["state"] == "paid")
 
-        _wait(is_paid, _PAID_SECONDS, f"order {order['order_id']} is {state or 'unread'}, not paid")
+        _wait(is_paid, _PAID_SECONDS, f"order {order['order_id']} was not paid in time; logs: {installation.folder}")
         events = installation.call("GET", f"{path}/events")["events"]
         proof = next(event["detail"]["source"] for event in events if event["kind"] == "payment_paid")
         seconds = time.monotonic() - began
-        return Outcome(scenario=scenario, order_id=order["order_id"], state=state, proof=proof, seconds=seconds)
+        return Outcome(scenario=scenario, order_id=order["order_id"], proof=proof, seconds=seconds)
 
     return finish
 
@@ -230,7 +225,7 @@ def _table(outcomes: list[Outcome]) -> str:
             outcome.scenario.provider,
             outcome.scenario.method,
             outcome.scenario.title,
-            outcome.state,
+            "paid",
             outcome.proof,
             f"{outcome.seconds:.1f}",
             outcome.order_id,

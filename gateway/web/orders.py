@@ -4,7 +4,7 @@ from typing import Final
 
 from gateway.domain.order import Order, Person, PremiumSubject, Refund
 from gateway.domain.states import OrderState, PaymentState
-from gateway.services.ask_provider import RefreshGate, read_payment
+from gateway.services.ask_provider import read_payment
 from gateway.services.close_order import close_order
 from gateway.services.idempotent import Reply
 from gateway.services.open_order import OrderDraft, open_order
@@ -133,19 +133,12 @@ def _render_payment(view: PaymentView) -> Reply:
     return json_reply(202 if unknown else 201, payment_shape(view))
 
 
-class PaymentReader:
-    """Reads payments; holds the gate that keeps `refresh` from becoming provider load."""
-
-    def __init__(self, gate: RefreshGate) -> None:
-        self._gate = gate
-
-    def read(self, call: Call) -> Reply:
-        """GET /v1/payments/{payment_id}."""
-        payment_id = call.path["payment_id"]
-        order, _ = find_payment(call.deps.store.read(), call.caller.app, payment_id)
-        call.caller.may_touch(order.id)
-        view = read_payment(call.deps, self._gate, call.caller.app, payment_id, refresh=call.query["refresh"])
-        return json_reply(200, payment_shape(view))
+def _read_payment(call: Call) -> Reply:
+    payment_id = call.path["payment_id"]
+    order, _ = find_payment(call.deps.store.read(), call.caller.app, payment_id)
+    call.caller.may_touch(order.id)
+    view = read_payment(call.deps, call.gate, call.caller.app, payment_id, refresh=call.query["refresh"])
+    return json_reply(200, payment_shape(view))
 
 
 def _request_refund(call: Call) -> Reply:
@@ -168,94 +161,94 @@ def _read_refund(call: Call) -> Reply:
     return json_reply(200, refund_shape(refund))
 
 
-def order_routes(gate: RefreshGate) -> tuple[Route, ...]:
-    """The calls of apps and payers; schemas are instances made once, here."""
-    order_out, payment_out, refund_out = OrderOut(), PaymentOut(), RefundOut()
-    return (
-        Route(
-            method="POST",
-            rule="/v1/orders",
-            name="open_order",
-            summary="Open an order (缴费订单)",
-            view=_open_order,
-            body=OrderIn(),
-            answers={201: order_out},
-            keyed=True,
-        ),
-        Route(
-            method="GET",
-            rule="/v1/orders",
-            name="list_orders",
-            summary="List orders, newest first",
-            view=_list_orders,
-            query=OrderQuery(),
-            answers={200: OrderListOut()},
-        ),
-        Route(
-            method="GET",
-            rule="/v1/orders/<order_id>",
-            name="read_order",
-            summary="Read an order",
-            view=_read_order,
-            answers={200: order_out},
-            order_token=True,
-        ),
-        Route(
-            method="GET",
-            rule="/v1/orders/<order_id>/events",
-            name="list_events",
-            summary="Read an order's history, oldest first",
-            view=_list_events,
-            query=EventQuery(),
-            answers={200: EventListOut()},
-        ),
-        Route(
-            method="POST",
-            rule="/v1/orders/<order_id>/close",
-            name="close_order",
-            summary="Make an order unpayable (关单)",
-            view=_close_order,
-            answers={200: order_out, 202: order_out},
-            keyed=True,
-        ),
-        Route(
-            method="POST",
-            rule="/v1/orders/<order_id>/payments",
-            name="start_payment",
-            summary="Start a payment (支付单) and get its instruction",
-            view=_start_payment,
-            body=PaymentIn(),
-            answers={201: payment_out, 202: payment_out},
-            order_token=True,
-            keyed=True,
-            volatile=("fields.client_ip",),
-        ),
-        Route(
-            method="GET",
-            rule="/v1/payments/<payment_id>",
-            name="read_payment",
-            summary="Read a payment",
-            view=PaymentReader(gate).read,
-            query=PaymentQuery(),
-            answers={200: payment_out},
-            order_token=True,
-        ),
-        Route(
-            method="POST",
-            rule="/v1/orders/<order_id>/refunds",
-            name="request_refund",
-            summary="Refund a paid order, whole or in part",
-            view=_request_refund,
-            body=RefundIn(),
-            answers={202: refund_out},
-            keyed=True,
-        ),
-        Route(
-            method="GET",
-            rule="/v1/refunds/<refund_id>",
-            name="read_refund",
-            summary="Read a refund",
-            view=_read_refund,
-            answers={200: refund_out},
-        ),
-    )
+_ORDER_OUT, _PAYMENT_OUT, _REFUND_OUT = OrderOut(), PaymentOut(), RefundOut()
+
+ROUTES: Final = (
+    Route(
+        method="POST",
+        rule="/v1/orders",
+        name="open_order",
+        summary="Open an order (缴费订单)",
+        view=_open_order,
+        body=OrderIn(),
+        answers={201: _ORDER_OUT},
+        keyed=True,
+    ),
+    Route(
+        method="GET",
+        rule="/v1/orders",
+        name="list_orders",
+        summary="List orders, newest first",
+        view=_list_orders,
+        query=OrderQuery(),
+        answers={200: OrderListOut()},
+    ),
+    Route(
+        method="GET",
+        rule="/v1/orders/<order_id>",
+        name="read_order",
+        summary="Read an order",
+        view=_read_order,
+        answers={200: _ORDER_OUT},
+        order_token=True,
+    ),
+    Route(
+        method="GET",
+        rule="/v1/orders/<order_id>/events",
+        name="list_events",
+        summary="Read an order's history, oldest first",
+        view=_list_events,
+        query=EventQuery(),
+        answers={200: EventListOut()},
+    ),
+    Route(
+        method="POST",
+        rule="/v1/orders/<order_id>/close",
+        name="close_order",
+        summary="Make an order unpayable (关单)",
+        view=_close_order,
+        answers={200: _ORDER_OUT, 202: _ORDER_OUT},
+        keyed=True,
+    ),
+    Route(
+        method="POST",
+        rule="/v1/orders/<order_id>/payments",
+        name="start_payment",
+        summary="Start a payment (支付单) and get its instruction",
+        view=_start_payment,
+        body=PaymentIn(),
+        answers={201: _PAYMENT_OUT, 202: _PAYMENT_OUT},
+        order_token=True,
+        keyed=True,
+        volatile=("fields.client_ip",),
+    ),
+    Route(
+        method="GET",
+        rule="/v1/payments/<payment_id>",
+        name="read_payment",
+        summary="Read a payment",
+        view=_read_payment,
+        query=PaymentQuery(),
+        answers={200: _PAYMENT_OUT},
+        order_token=True,
+    ),
+    Route(
+        method="POST",
+        rule="/v1/orders/<order_id>/refunds",
+        name="request_refund",
+        summary="Refund a paid order, whole or in part",
+        view=_request_refund,
+        body=RefundIn(),
+        answers={202: _REFUND_OUT},
+        keyed=True,
+    ),
+    Route(
+        method="GET",
+        rule="/v1/refunds/<refund_id>",
+        name="read_refund",
+        summary="Read a refund",
+        view=_read_refund,
+        answers={200: _REFUND_OUT},
+    ),
+)
+"""The calls of apps and payers."""

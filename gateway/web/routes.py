@@ -13,6 +13,7 @@ from gateway.domain.idempotency import fingerprint, read_key
 from gateway.domain.ids import ID_PATTERN
 from gateway.domain.refusal import Refusal
 from gateway.domain.strict_json import parse_strict_json_object
+from gateway.services.ask_provider import RefreshGate
 from gateway.services.deps import Deps
 from gateway.services.idempotent import KeyedRequest, Reply
 from gateway.web.auth import Caller, Doorkeeper, SignedParts
@@ -37,6 +38,7 @@ class Call:
 
     deps: Deps
     doorkeeper: Doorkeeper
+    gate: RefreshGate
     caller: Caller
     path: Mapping[str, str]
     body: Mapping[str, Any]
@@ -77,25 +79,32 @@ class Route:
     volatile: tuple[str, ...] = field(default_factory=tuple)
 
 
-def register(app: Flask, deps: Deps, doorkeeper: Doorkeeper, routes: tuple[Route, ...]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """What every call of the interface shares."""
+
+    deps: Deps
+    doorkeeper: Doorkeeper
+    gate: RefreshGate
+
+
+def register(app: Flask, edge: Edge, routes: tuple[Route, ...]) -> None:
     """Serve every route of the table."""
     for route in routes:
-        app.add_url_rule(
-            route.rule, endpoint=route.name, methods=[route.method], view_func=_serve(route, deps, doorkeeper)
-        )
+        app.add_url_rule(route.rule, endpoint=route.name, methods=[route.method], view_func=_serve(route, edge))
 
 
-def _serve(route: Route, deps: Deps, doorkeeper: Doorkeeper) -> Callable[..., Response]:
+def _serve(route: Route, edge: Edge) -> Callable[..., Response]:
     def view(**path: str) -> Response:
-        return _response(route.view(_read(route, deps, doorkeeper, path)))
+        return _response(route.view(_read(route, edge, path)))
 
     return view
 
 
-def _read(route: Route, deps: Deps, doorkeeper: Doorkeeper, path: Mapping[str, str]) -> Call:
+def _read(route: Route, edge: Edge, path: Mapping[str, str]) -> Call:
     raw = read_body(request)
     signed = SignedParts(method=request.method, target=_target(request), body=raw)
-    caller = doorkeeper.admit(request.headers, signed, order_token=route.order_token)
+    caller = edge.doorkeeper.admit(request.headers, signed, order_token=route.order_token)
     if not all(ID_PATTERN.fullmatch(value) for value in path.values()):
         raise Refusal("not_found", "nothing has such an id")  # also keeps NUL and the like from the database
     key = _idempotency_key(request) if route.keyed else None
@@ -103,10 +112,12 @@ def _read(route: Route, deps: Deps, doorkeeper: Doorkeeper, path: Mapping[str, s
     body = _load(route.body, members) if route.body else {}
     query = _load(route.query, _single_values(request)) if route.query else {}
     content = {"path": dict(path), "body": _semantic(members, route.volatile)}
-    keyed = _keyed(deps, caller, fingerprint(route.method, route.rule, content), key) if key is not None else None
+    meaning = fingerprint(route.method, route.rule, content)
+    keyed = _keyed(edge.deps, caller, meaning, key) if key is not None else None
     return Call(
-        deps=deps,
-        doorkeeper=doorkeeper,
+        deps=edge.deps,
+        doorkeeper=edge.doorkeeper,
+        gate=edge.gate,
         caller=caller,
         path=path,
         body=body,

@@ -1,0 +1,228 @@
+"""Things that happen at the same moment, or in the order that nobody expects."""
+
+from collections.abc import Callable
+
+import pytest
+
+from gateway.domain.states import OrderState, PaymentState, RefundReason, RefundState
+from sandbox.faults import Fault
+from sandbox.wire import PayRefused
+from tests.journeys.accounts import ORDER_TTL_SECONDS
+from tests.journeys.faulting import METHOD
+from tests.journeys.network import Asked
+from tests.journeys.settled import assert_settled
+from tests.journeys.world import World
+from tests.support.databases import Database
+
+_HOUR = 3600
+_DAY = 86_400
+_OTHER = {"wechatpay": "alipay", "alipay": "wechatpay"}
+_CREATES = {"wechatpay": "/v3/pay/transactions/native", "alipay": "alipay.trade.precreate"}
+_CLOSES = {"wechatpay": "/close", "alipay": "alipay.trade.close"}
+_QUERIES = {"wechatpay": "mchid=", "alipay": "alipay.trade.query"}
+
+
+def _surpluses(world: World, order_id: str) -> list[tuple[RefundReason, RefundState, int]]:
+    return [(refund.reason, refund.state, refund.amount_fen) for refund in world.refunds(order_id)]
+
+
+def _at(world: World, provider: str, names: dict[str, str], act: Callable[[], None], *, when: str) -> None:
+    """Do something once, just before or just after the provider has taken a request of this name."""
+
+    def watch(asked: Asked) -> None:
+        if asked.provider == provider and names[provider] in asked.target:
+            setattr(world.network, when, lambda _asked: None)
+            act()
+
+    setattr(world.network, when, watch)
+
+
+@pytest.mark.parametrize("provider", METHOD)
+def test_payment_during_close_pays_the_order(world: World, database: Database, provider: str) -> None:
+    """The payer stands at the password page while the order is closed under their feet."""
+    world.sandbox.faults.add(Fault.PAY_DURING_CLOSE, provider=provider, times=1)
+    order_id = world.open_order()
+    payment = world.start(order_id, provider, METHOD[provider])
+    world.look(payment)
+    assert world.close(order_id).status == 202
+    world.advance(_DAY)
+
+    assert world.order(order_id).state is OrderState.PAID
+    assert world.payment(payment).kept
+    assert_settled(world, database)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("names", [_QUERIES, _CLOSES], ids=["query", "close"])
+@pytest.mark.parametrize("provider", METHOD)
+def test_payment_around_any_call_of_a_close_is_counted(
+    world: World, database: Database, provider: str, names: dict[str, str], when: str
+) -> None:
+    """Before or after our query, before our close: the money counts. After the close nobody can pay."""
+    order_id = world.open_order()
+    payment = world.start(order_id, provider, METHOD[provider])
+    world.look(payment)
+    paid = []
+
+    def pay() -> None:
+        try:
+            world.sandbox.simulators[provider].pay(payment["out_trade_no"])
+            world.sandbox.clock.advance(0)
+            paid.append(payment)
+        except PayRefused:
+            pass
+
+    _at(world, provider, names, pay, when=when)
+    world.close(order_id)
+    world.advance(_DAY)
+
+    assert (names is _QUERIES or when == "before") == bool(paid)
+    assert world.order(order_id).state is (OrderState.PAID if paid else OrderState.CLOSED)
+    assert_settled(world, database)
+
+
+@pytest.mark.parametrize("fault", ["", Fault.TIMEOUT_AFTER_COMMIT, Fault.HALF_JSON, Fault.ERROR_5XX_AFTER_COMMIT])
+@pytest.mark.parametrize("provider", METHOD)
+def test_callback_before_the_answer_to_create_pays_the_order(
+    world: World, database: Database, provider: str, fault: str
+) -> None:
+    """The payer is faster than our own call, whose answer then comes late or never."""
+    if fault:
+        world.sandbox.faults.add(fault, provider=provider, operation="create", times=1)
+    order_id = world.open_order()
+
+    def pay() -> None:
+        world.sandbox.simulators[provider].pay(world.payments(order_id)[0].out_trade_no)
+        world.sandbox.clock.advance(0)
+
+    _at(world, provider, _CREATES, pay, when="after")
+    answer = world.try_start(order_id, provider, METHOD[provider])
+    assert answer.status == 201
+    assert (answer.body["state"], answer.body["instruction"]) == ("paid", None)
+    world.advance(_DAY)
+
+    assert world.order(order_id).state is OrderState.PAID
+    assert len(world.payments(order_id)) == 1
+    assert_settled(world, database)
+
+
+@pytest.mark.parametrize("provider", METHOD)
+def test_payment_that_a_broken_query_hid_until_the_order_was_closed_is_kept(
+    world: World, database: Database, provider: str
+) -> None:
+    """The provider denies the trade until its time to be paid is long over; then its callback comes."""
+    world.sandbox.faults.add(Fault.CALLBACK_DELAYED, operation="payment_callback", seconds=3 * _HOUR)
+    world.sandbox.faults.add(Fault.NOT_FOUND_THEN_PAID, operation="query")
+    world.sandbox.faults.add(Fault.TIMEOUT_BEFORE_COMMIT, operation="close")
+    order_id = world.open_order()
+    payment = world.start(order_id, provider, METHOD[provider])
+    world.pay(payment)
+    world.advance(ORDER_TTL_SECONDS + _HOUR)
+    assert world.order(order_id).state is OrderState.CLOSED
+    world.advance(3 * _HOUR)
+
+    assert world.order(order_id).state is OrderState.PAID
+    assert world.payment(payment).kept
+    assert world.refunds(order_id) == []
+    assert_settled(world, database)
+
+
+@pytest.mark.parametrize("provider", METHOD)
+def test_payment_that_queries_do_not_find_at_first_is_found_later(
+    world: World, database: Database, provider: str
+) -> None:
+    """Not found is not failed: the next query sees it."""
+    world.sandbox.faults.add(Fault.CALLBACK_NEVER, operation="payment_callback")
+    world.sandbox.faults.add(Fault.NOT_FOUND_THEN_PAID, operation="query", times=3)
+    order_id = world.open_order()
+    world.pay(world.start(order_id, provider, METHOD[provider]))
+    world.advance(_HOUR)
+
+    assert world.order(order_id).state is OrderState.PAID
+    assert_settled(world, database)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("last", [0, 1], ids=["first_way_paid_last", "second_way_paid_last"])
+@pytest.mark.parametrize("fault", ["", *sorted({Fault.CALLBACK_NEVER, Fault.CALLBACK_DELAYED, Fault.CALLBACK_DUPLICATE})])
+@pytest.mark.parametrize("first", METHOD)
+def test_two_ways_both_paid_keep_one_and_send_the_other_back(
+    world: World, database: Database, first: str, fault: str, last: int
+) -> None:
+    """One is kept; the other goes back in full by itself, and the provider has really refunded it."""
+    if fault:
+        world.sandbox.faults.add(fault, operation="payment_callback")
+    order_id = world.open_order()
+    ways = [world.start(order_id, name, METHOD[name]) for name in (first, _OTHER[first])]
+    for payment in (ways[1 - last], ways[last]):
+        world.pay(payment)
+    world.advance(2 * _DAY)
+
+    order = world.order(order_id)
+    assert order.state is OrderState.PAID
+    assert [False, True] == sorted(payment.kept for payment in world.payments(order_id))
+    assert [(RefundReason.SURPLUS, RefundState.SUCCEEDED, order.amount_fen)] == _surpluses(world, order_id)
+    assert order.amount_refunded_fen == 0
+    assert_settled(world, database)
+
+
+@pytest.mark.parametrize("provider", METHOD)
+def test_two_attempts_with_one_provider_both_paid_keep_one(world: World, database: Database, provider: str) -> None:
+    """The payer started twice with the same provider; each attempt has its own number there."""
+    order_id = world.open_order()
+    ways = [world.start(order_id, provider, METHOD[provider]) for _ in range(2)]
+    for payment in ways:
+        world.pay(payment)
+    world.advance(_DAY)
+
+    assert len({payment["out_trade_no"] for payment in ways}) == 2
+    assert [(RefundReason.SURPLUS, RefundState.SUCCEEDED, 38001)] == _surpluses(world, order_id)
+    assert_settled(world, database)
+
+
+@pytest.mark.parametrize("provider", METHOD)
+def test_change_of_mind_leaves_the_first_way_closed(world: World, database: Database, provider: str) -> None:
+    """The way that was left behind is shut at its provider, and cannot be paid any more."""
+    order_id = world.open_order()
+    first = world.start(order_id, provider, METHOD[provider])
+    world.look(first)
+    second = world.start(order_id, _OTHER[provider], METHOD[_OTHER[provider]])
+    world.advance(30)
+
+    with pytest.raises(PayRefused):
+        world.pay(first)
+    world.pay(second)
+    world.advance(_DAY)
+    assert [PaymentState.CLOSED, PaymentState.PAID] == [world.payment(way).state for way in (first, second)]
+    assert_settled(world, database)
+
+
+@pytest.mark.parametrize("provider", METHOD)
+def test_code_scanned_twice_is_paid_once(world: World, database: Database, provider: str) -> None:
+    """Two people scan one code: the provider takes the first one's money alone."""
+    order_id = world.open_order()
+    payment = world.start(order_id, provider, METHOD[provider])
+    world.look(payment)
+    world.pay(payment)
+    with pytest.raises(PayRefused):
+        world.pay(payment)
+    world.advance(_DAY)
+
+    assert world.order(order_id).state is OrderState.PAID
+    assert_settled(world, database)
+
+
+@pytest.mark.parametrize("provider", METHOD)
+def test_payment_in_the_last_second_counts(world: World, database: Database, provider: str) -> None:
+    """One second before the order's end the payer may pay, at its end nobody."""
+    order_id, late_id = world.open_order(), world.open_order()
+    payment, late = (world.start(one, provider, METHOD[provider]) for one in (order_id, late_id))
+    world.advance(ORDER_TTL_SECONDS - 1)
+    world.pay(payment)
+    world.clock.advance(1)
+    with pytest.raises(PayRefused):
+        world.pay(late)
+    world.advance(_DAY)
+
+    assert [OrderState.PAID, OrderState.CLOSED] == [world.order(one).state for one in (order_id, late_id)]
+    assert_settled(world, database)
