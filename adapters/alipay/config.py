@@ -93,19 +93,14 @@ def read_account(settings: AccountSettings) -> AlipayAccount:
 
 
 def _platform_keys(settings: AccountSettings, private_key: rsa.RSAPrivateKey | None) -> tuple[rsa.RSAPublicKey, ...]:
-    keys = []
-    for name in ("alipay_public_key", "alipay_public_key_previous"):
-        key = (
-            settings.loaded(name, load_rsa_public_key, default=None)
-            if name.endswith("_previous")
-            else settings.loaded(name, load_rsa_public_key)
-        )
-        if key is None:
-            continue
-        if private_key is not None and key == private_key.public_key():
+    keys = {
+        "alipay_public_key": settings.loaded("alipay_public_key", load_rsa_public_key),
+        "alipay_public_key_previous": settings.loaded("alipay_public_key_previous", load_rsa_public_key, default=None),
+    }
+    for name, key in keys.items():
+        if key is not None and private_key is not None and key == private_key.public_key():
             settings.fault(name, "is the app's own public key (应用公钥); Alipay's (支付宝公钥) is needed")
-        keys.append(key)
-    return tuple(keys)
+    return tuple(key for key in keys.values() if key is not None)
 
 
 def _load_roots(text: str) -> tuple[x509.Certificate, ...]:

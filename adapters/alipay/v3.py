@@ -1,8 +1,8 @@
 """
 Signatures of the v3 (REST) interface, as pure functions.
 
-Payment products are signed the v2 way in any case, so this adapter's own calls are v2; these helpers serve calls to
-REST products (for example POST /v3/alipay/trade/query as a second way to ask).
+The adapter's own calls are v2: the products that open a cashier are signed the v2 way in any case. These helpers are
+for REST products beside it, and for asking a second way (POST /v3/alipay/trade/query); no operation uses them.
 """
 
 from collections.abc import Mapping

@@ -176,11 +176,9 @@ def _json_body(request: Request, raw: bytes) -> dict[str, Any]:
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise Refusal("unsupported_media_type", "send UTF-8")
     try:
-        members = parse_strict_json_object(raw)
-        json.dumps(members, ensure_ascii=False).encode()  # an escaped lone surrogate has no UTF-8
+        return parse_strict_json_object(raw)
     except ValueError as exc:
         raise Refusal("malformed_request", "the body must be one JSON object without ambiguities") from exc
-    return members
 
 
 def _single_values(request: Request) -> dict[str, str]:

@@ -112,7 +112,7 @@ def test_payment_that_a_broken_query_hid_until_the_order_was_closed_is_kept(
 ) -> None:
     """The provider denies the trade until its time to be paid is long over; then its callback comes."""
     world.sandbox.faults.add(Fault.CALLBACK_DELAYED, operation="payment_callback", seconds=3 * _HOUR)
-    world.sandbox.faults.add(Fault.NOT_FOUND_THEN_PAID, operation="query")
+    world.sandbox.faults.add(Fault.NOT_FOUND_THEN_PAID, operation="query", for_seconds=3 * _HOUR)
     world.sandbox.faults.add(Fault.TIMEOUT_BEFORE_COMMIT, operation="close")
     order_id = world.open_order()
     payment = world.start(order_id, provider, METHOD[provider])

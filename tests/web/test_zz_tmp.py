@@ -1,0 +1,137 @@
+"""The OpenAPI document: valid, complete, and true under generated requests."""
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.web.front import API_KEY, SUBJECT, Front, Json, bearer
+
+OPERATIONS = [
+    ("GET", "/v1/orders"),
+    ("POST", "/v1/orders"),
+    ("GET", "/v1/orders/{order_id}"),
+    ("GET", "/v1/orders/{order_id}/events"),
+    ("POST", "/v1/orders/{order_id}/close"),
+    ("POST", "/v1/orders/{order_id}/payments"),
+    ("POST", "/v1/orders/{order_id}/refunds"),
+    ("GET", "/v1/payments/{payment_id}"),
+    ("GET", "/v1/refunds/{refund_id}"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+]
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+
+
+@pytest.fixture
+def document(front: Front) -> Json:
+    return front.client.get("/openapi.json").get_json()
+
+
+def test_document_is_valid_openapi_3_1(document: Json) -> None:
+    """By the published schema of OpenAPI 3.1."""
+    assert document["openapi"] == "3.1.0"
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+
+
+def test_document_describes_every_call(document: Json, front: Front) -> None:
+    """What is served and not described is a secret; what is described and not served is a lie."""
+    described = {(verb.upper(), path) for path, verbs in document["paths"].items() for verb in verbs}
+    served = {
+        (method, rule.rule.replace("<", "{").replace(">", "}"))
+        for rule in front.app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        if rule.endpoint not in ("callbacks", "metrics", "openapi", "docs")
+    }
+
+    assert described == served == set(OPERATIONS)
+
+
+def test_document_names_each_operation_once(document: Json) -> None:
+    """Generated clients take their method names from these."""
+    names = [operation["operationId"] for verbs in document["paths"].values() for operation in verbs.values()]
+
+    assert len(names) == len(set(names))
+
+
+def test_document_tells_where_an_order_token_is_enough(document: Json) -> None:
+    """Three calls, and no other."""
+    open_to_payers = {
+        operation["operationId"]
+        for verbs in document["paths"].values()
+        for operation in verbs.values()
+        if {"order_token": []} in operation.get("security", [])
+    }
+
+    assert open_to_payers == {"read_order", "start_payment", "read_payment"}
+
+
+def test_document_shows_no_schema_without_its_properties(document: Json) -> None:
+    """An empty shape tells a reader nothing."""
+    schemas = document["components"]["schemas"]
+
+    assert {name for name, schema in schemas.items() if not schema.get("properties")} == set()
+
+
+def known_ids(front: Front) -> dict[str, str]:
+    """Ids of things that exist, so that generated requests reach more than 404."""
+    order, payment = front.paid_order("C-1", subject=SUBJECT)
+    refund = front.post(f"/v1/orders/{order['order_id']}/refunds", {"client_refund_no": "R-1", "amount_fen": 1})
+    return {
+        "order_id": order["order_id"],
+        "payment_id": payment["payment_id"],
+        "refund_id": refund.get_json()["refund_id"],
+    }
+
+
+GENERATED = [
+    pytest.param(method, path, mode, id=f"{mode.value}-{method}-{path}")
+    for method, path in OPERATIONS
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+    if mode is GenerationMode.POSITIVE or path.startswith("/v1/")  # the others have nothing that could be wrong
+]
+
+
+@pytest.mark.parametrize(("method", "path", "mode"), GENERATED)
+@pytest.mark.timeout(60)
+def test_generated_requests_get_documented_answers(front: Front, method: str, path: str, mode: GenerationMode) -> None:
+    """No 500, no status, content type or shape that is not in the document, and nothing invalid is accepted."""
+    ids = known_ids(front)
+    operation = schemathesis.openapi.from_wsgi("/openapi.json", front.app)[path][method]
+
+    @settings(
+        max_examples=60,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
+    def answers_as_documented(case: Any, known: bool) -> None:
+        if known and case.path_parameters:
+            case.path_parameters |= {name: ids[name] for name in case.path_parameters}
+        r = case.call_and_validate(headers=bearer(API_KEY), checks=CHECKS); import collections; C = globals().setdefault("C", collections.Counter()); C[method, path, mode.value, r.status_code] += 1
+
+    answers_as_documented()
+
+
+def test_zz():
+    for k, v in sorted(C.items()): print(k, v)
