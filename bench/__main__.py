@@ -1,17 +1,54 @@
-"""`python -m bench`: measure, print one row per goal."""
+"""`python -m bench`: measure, and print one row for each goal."""
 
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from bench import callbacks
+from bench import callbacks, commits, cost, creates, growth, peers
 from bench.board import Row, print_head, print_row
 from bench.effort import FULL, QUICK, Effort
 from bench.ground import Ground, fresh_ground
 
 Measure = Callable[[Ground, Effort, frozenset[str]], Iterator[Row]]
 
-_MEASURES: Final[tuple[tuple[frozenset[str], Measure], ...]] = (
-    (frozenset({"P1", "P2", "P3", "P6", "P17"}), callbacks.measure),
+_MEASURES: Final[tuple[Measure, ...]] = (
+    callbacks.measure,
+    cost.measure,
+    commits.measure,
+    creates.measure,
+    growth.measure,
+    peers.measure,
 )
+_IDS: Final = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P10", "P14", "P15", "P17", "F4")
+_LATER: Final = "P9, P11, P12, P13, P16"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Figures as ratios; see docs/performance.md.")
+    parser.add_argument("--only", metavar="P4,P15", help="these rows alone")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter runs: a look, not a figure")
+    parser.add_argument("--stored", type=int, metavar="N", help="orders stored for P10")
+    arguments = parser.parse_args()
+    arguments.only = frozenset(arguments.only.upper().split(",")) if arguments.only else frozenset(_IDS)
+    if unknown := arguments.only - set(_IDS):
+        parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(_IDS)}")
+    return arguments
+
+
+def main() -> None:
+    """Measure what was asked for. The exit status says nothing of the figures."""
+    arguments = _arguments()
+    effort = QUICK if arguments.quick else FULL
+    if arguments.stored:
+        effort = replace(effort, stored=arguments.stored)
+    print_head()
+    for measure in _MEASURES:
+        with fresh_ground() as ground:
+            for row in measure(ground, effort, arguments.only):
+                print_row(row)
+    print(f"not measured here: {_LATER}; they concern what is not built yet")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,13 @@
 """Calls the gateway's WSGI callable in this process, for figures in processor time."""
 
+import functools
 import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bench.ground import API_KEY, Ground, settings_for
@@ -74,15 +76,12 @@ def environ(path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any
     }
 
 
-@contextmanager
-def quiet_log() -> Iterator[None]:
-    """Log as in service, every line written, to nowhere."""
-    kept = sys.stderr
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        sys.stderr = nowhere
-        configure_logging("info")
-        sys.stderr = kept
-        yield
+@functools.cache
+def _log_to_nowhere() -> None:
+    """Log as in service, every line made and written; once, because loggers keep the first file they were given."""
+    kept, sys.stderr = sys.stderr, Path(os.devnull).open("w", encoding="utf-8")
+    configure_logging("info")
+    sys.stderr = kept
 
 
 @contextmanager
@@ -91,8 +90,8 @@ def gateway_on(ground: Ground, engine: str, name: str, *, provider_port: int = 1
     url = ground.gateway_database(engine, name)
     settings = settings_for(ground.keys, url, provider_port=provider_port)
     world = build_world(settings)
+    _log_to_nowhere()
     try:
-        with quiet_log():
-            yield Gateway(wsgi=create_app(settings, world=world).wsgi_app, world=world, database_url=url)
+        yield Gateway(wsgi=create_app(settings, world=world).wsgi_app, world=world, database_url=url)
     finally:
         world.close()

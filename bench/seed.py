@@ -121,20 +121,22 @@ def _payment(order: Order, out_trade_no: str, now: datetime) -> Payment:
     )
 
 
-def store_rows(database_url: str, waiting: Iterable[Waiting]) -> None:
+def store_rows(database_url: str, waiting: Iterable[Waiting], *, analyze: bool = True) -> None:
     """Insert all rows, table by table, in one commit."""
     rows = sorted((row for one in waiting for row in one.rows), key=_rank)
     groups = [
         (INSERT[kind].sql, [ROW_MAPS[kind].encode(row) for row in group]) for kind, group in itertools.groupby(rows, type)
     ]
-    execute_many(database_url, groups)
+    execute_many(database_url, groups, analyze=analyze)
 
 
 def _rank(row: Any) -> int:
     return (Order, Payment, Event, Task).index(type(row))
 
 
-def execute_many(database_url: str, groups: Sequence[tuple[str, Sequence[Sequence[Any]]]]) -> None:
+def execute_many(
+    database_url: str, groups: Sequence[tuple[str, Sequence[Sequence[Any]]]], *, analyze: bool = True
+) -> None:
     """Run each statement, written with `?`, for each of its rows; one commit."""
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
@@ -147,4 +149,5 @@ def execute_many(database_url: str, groups: Sequence[tuple[str, Sequence[Sequenc
     with psycopg.connect(database_url) as postgres, postgres.cursor() as cursor:
         for sql, values in groups:
             cursor.executemany(sql.replace("?", "%s"), values)
-        cursor.execute("ANALYZE")  # as after any bulk load: plans made for empty tables must not stay
+        if analyze:
+            cursor.execute("ANALYZE")  # as after any bulk load: plans made for empty tables must not stay

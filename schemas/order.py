@@ -10,7 +10,7 @@ from gateway.domain.money import AMOUNT_FEN_MAX
 from gateway.domain.states import OrderState
 from schemas.payment import PaymentOut
 from schemas.refund import RefundOut
-from schemas.text import ClientNo, FenAmount, Instant, Text
+from schemas.text import ClientNo, FenAmount, Instant, Text, Whole
 
 ID_TYPES: Final = ("resident_id", "residence_permit", "passport", "other")
 _OTHER_NUMBER: Final = re.compile(r"[0-9A-Z()\-]{4,32}")
@@ -47,13 +47,13 @@ class SubjectIn(Schema):
 
     region = fields.String(
         required=True,
-        validate=validate.Regexp(r"^[0-9]{6}\Z"),
+        validate=Whole(r"[0-9]{6}"),
         metadata={"description": "行政区划代码", "example": "341200"},
     )
     insured_year = fields.Integer(required=True, strict=True, validate=validate.Range(2000, 2100))
     insurance_kind = fields.String(
         required=True,
-        validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,39}\Z"),
+        validate=Whole(r"[a-z][a-z0-9_]{0,39}"),
         metadata={"example": "resident_medical"},
     )
     insured = fields.Nested(PersonIn, required=True, metadata={"description": "参保人"})
@@ -75,7 +75,7 @@ class OrderQuery(Schema):
 
     client_order_no = ClientNo()
     state = fields.String(validate=validate.OneOf([state.value for state in OrderState]))
-    cursor = fields.String(validate=validate.Regexp(r"^ord_[0-9a-f]{32}\Z"))
+    cursor = fields.String(validate=Whole(r"ord_[0-9a-f]{32}"))
     limit = fields.Integer(load_default=20, validate=validate.Range(1, 100))
 
 

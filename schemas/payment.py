@@ -4,15 +4,16 @@ from marshmallow import Schema, fields, validate
 
 from gateway.domain.provider import InstructionKind
 from gateway.domain.states import PaymentState
+from schemas.text import Whole
 
 
 class PaymentIn(Schema):
     """A payment to be started."""
 
-    provider = fields.String(required=True, validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,39}\Z"))
-    method = fields.String(required=True, validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,39}\Z"))
+    provider = fields.String(required=True, validate=Whole(r"[a-z][a-z0-9_]{0,39}"))
+    method = fields.String(required=True, validate=Whole(r"[a-z][a-z0-9_]{0,39}"))
     fields_ = fields.Dict(
-        keys=fields.String(validate=validate.Regexp(r"^[a-z][a-z0-9_]{0,39}\Z")),
+        keys=fields.String(validate=Whole(r"[a-z][a-z0-9_]{0,39}")),
         values=fields.String(validate=validate.Length(1, 1024)),
         validate=validate.Length(max=20),
         load_default=dict,

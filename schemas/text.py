@@ -10,6 +10,24 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _RFC3339: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
+class Whole(validate.Regexp):
+    """
+    The whole text matches; shown in the OpenAPI document between ^ and $.
+
+    Those are the ends in JSON Schema, whose ECMA-262 knows no \\Z. In Python $ lets a line break follow, so that one is
+    refused by itself.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(f"^{pattern}$")
+
+    def __call__(self, value: Any) -> Any:
+        super().__call__(value)
+        if value.endswith("\n"):
+            raise ValidationError(self._format_error(value))
+        return value
+
+
 class Text(fields.String):
     """A short text without control characters, lone surrogates or blank ends."""
 
@@ -27,7 +45,7 @@ class ClientNo(fields.String):
     """A number that the app chose: 1 to 64 of [0-9A-Za-z_-]."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Regexp(r"^[0-9A-Za-z_\-]{1,64}\Z"), **kwargs)
+        super().__init__(validate=Whole(r"[0-9A-Za-z_\-]{1,64}"), **kwargs)
 
 
 class FenAmount(fields.Integer):

@@ -99,6 +99,7 @@ _ACTION_BY_API_AND_SUB_CODE: Final = {
     (API_CANCEL, "ACQ.TRADE_NOT_EXIST"): Action.NOT_FOUND,
     (API_REFUND_QUERY, "ACQ.TRADE_NOT_EXIST"): Action.NOT_FOUND,
     (API_REFUND, "ACQ.TRADE_NOT_EXIST"): Action.FAIL,  # the wrong number
+    (API_REFUND, "ACQ.TRADE_HAS_CLOSE"): Action.FAIL,  # nothing is left to refund: the same number never succeeds
     (API_BILL, "isp.bill_not_exist"): Action.NOT_FOUND,
     (API_CANCEL, "ACQ.REASON_TRADE_REFUND_FEE_ERR"): Action.ASK,  # already refunded
 }

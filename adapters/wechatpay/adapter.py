@@ -15,6 +15,7 @@ from adapters.wechatpay.statement import (
     FILE_BYTES_MAX,
     BillTicket,
     bill_path,
+    day_is_over,
     empty_is_certain,
     read_lines,
     read_ticket,
@@ -42,6 +43,7 @@ from gateway.domain.provider import (
     PaymentRef,
     PaymentRequest,
     ProviderAnswer,
+    ProviderUnavailable,
     RawCallback,
     RefundRequest,
     Verdict,
@@ -143,6 +145,8 @@ class WechatpayProvider:
 
     def fetch_statement(self, day: date, kind: StatementKind) -> Iterator[StatementLine]:
         """Ask where the file lies, fetch it, check it whole; lines are read as the caller takes them."""
+        if not day_is_over(day, self._tools.clock.now()):
+            raise ProviderUnavailable(f"the bill of {day} is not made before the day is over")
         answer = self._client.exchange("GET", bill_path(self._config, day, kind))
         if answer.says(NO_STATEMENT) and empty_is_certain(day, self._tools.clock.now()):
             return iter(())

@@ -69,6 +69,11 @@ def bill_path(config: Config, day: date, kind: StatementKind) -> str:
     return f"/v3/bill/tradebill?bill_date={day.isoformat()}&bill_type=ALL&tar_type=GZIP{sub_merchant}"
 
 
+def day_is_over(day: date, now: datetime) -> bool:
+    """No bill is made before the day is over in China; WeChat answers an early question like a wrong one."""
+    return day < now.astimezone(CHINA).date()
+
+
 def empty_is_certain(day: date, now: datetime) -> bool:
     """From ten in the morning of the next day on, "no bill" means no lines. Source: sheet sections 5 and 7."""
     return now >= datetime.combine(day + timedelta(days=1), _READY_AT)

@@ -22,6 +22,14 @@ _KEY_HEADER: Final = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 
+_ANY: Final = ("malformed_request", "unauthorized", "body_too_large", "internal_error", "store_unavailable")
+_KEYED: Final = (
+    "idempotency_key_missing",
+    "idempotency_key_malformed",
+    "idempotency_in_flight",
+    "idempotency_key_reused",
+)
+
 
 def build_spec(routes: tuple[Route, ...]) -> dict[str, Any]:
     """The document of every public call."""
@@ -66,7 +74,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "security": [{"api_key": []}, *([{"order_token": []}] if route.order_token else [])],
         "responses": {
             **{str(status): _json("Done", schema) for status, schema in route.answers.items()},
-            **{str(status): _problem(status) for status in _problem_statuses(route)},
+            **_problems(route),
         },
     }
     if route.body is not None:
@@ -74,19 +82,28 @@ def _operation(route: Route) -> dict[str, Any]:
     return operation
 
 
-def _problem_statuses(route: Route) -> list[int]:
-    statuses = {kind.status for kind in PROBLEMS.values()} - {405, 415, 429}
-    if not route.keyed:
-        statuses -= {409}
-    if route.body is not None:
-        statuses |= {415}
-    if route.name == "read_payment":
-        statuses |= {429}
-    return sorted(statuses)
+def _problems(route: Route) -> dict[str, Any]:
+    """The problems that a call may be answered with, by status."""
+    by_status: dict[int, list[str]] = {}
+    for code in sorted(_codes(route)):
+        by_status.setdefault(PROBLEMS[code].status, []).append(code)
+    return {str(status): _problem(codes) for status, codes in sorted(by_status.items())}
 
 
-def _problem(status: int) -> dict[str, Any]:
-    codes = sorted(code for code, kind in PROBLEMS.items() if kind.status == status)
+def _codes(route: Route) -> set[str]:
+    parts = (
+        (True, _ANY),
+        (not route.order_token, ("forbidden",)),
+        ("<" in route.rule, ("not_found",)),
+        (route.keyed, _KEYED),
+        (route.body is not None, ("invalid_request", "unsupported_media_type")),
+        (route.query is not None, ("invalid_request",)),
+        (True, route.refusals),
+    )
+    return {code for applies, codes in parts if applies for code in codes}
+
+
+def _problem(codes: list[str]) -> dict[str, Any]:
     return {
         "description": " | ".join(codes),
         "content": {"application/problem+json": {"schema": ProblemOut()}},

@@ -163,6 +163,17 @@ def _read_refund(call: Call) -> Reply:
 
 _ORDER_OUT, _PAYMENT_OUT, _REFUND_OUT = OrderOut(), PaymentOut(), RefundOut()
 
+_PAYMENT_REFUSALS: Final = (
+    "method_not_available",
+    "order_already_paid",
+    "order_closed",
+    "order_expired",
+    "premium_already_paid",
+    "provider_refused",
+    "provider_unavailable",
+    "too_many_payments",
+)
+
 ROUTES: Final = (
     Route(
         method="POST",
@@ -171,6 +182,7 @@ ROUTES: Final = (
         summary="Open an order (缴费订单)",
         view=_open_order,
         body=OrderIn(),
+        refusals=("client_order_no_reused", "expiry_out_of_range", "premium_already_paid", "region_not_allowed"),
         answers={201: _ORDER_OUT},
         keyed=True,
     ),
@@ -181,6 +193,7 @@ ROUTES: Final = (
         summary="List orders, newest first",
         view=_list_orders,
         query=OrderQuery(),
+        refusals=("not_found",),
         answers={200: OrderListOut()},
     ),
     Route(
@@ -207,6 +220,7 @@ ROUTES: Final = (
         name="close_order",
         summary="Make an order unpayable (关单)",
         view=_close_order,
+        refusals=("order_already_paid",),
         answers={200: _ORDER_OUT, 202: _ORDER_OUT},
         keyed=True,
     ),
@@ -217,6 +231,7 @@ ROUTES: Final = (
         summary="Start a payment (支付单) and get its instruction",
         view=_start_payment,
         body=PaymentIn(),
+        refusals=_PAYMENT_REFUSALS,
         answers={201: _PAYMENT_OUT, 202: _PAYMENT_OUT},
         order_token=True,
         keyed=True,
@@ -229,6 +244,7 @@ ROUTES: Final = (
         summary="Read a payment",
         view=_read_payment,
         query=PaymentQuery(),
+        refusals=("refresh_too_soon",),
         answers={200: _PAYMENT_OUT},
         order_token=True,
     ),
@@ -239,6 +255,7 @@ ROUTES: Final = (
         summary="Refund a paid order, whole or in part",
         view=_request_refund,
         body=RefundIn(),
+        refusals=("order_not_paid", "client_refund_no_reused", "refund_exceeds_payment"),
         answers={202: _REFUND_OUT},
         keyed=True,
     ),

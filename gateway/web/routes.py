@@ -61,6 +61,7 @@ class Route:
     Attributes:
         rule: With <names>; also part of the idempotency fingerprint.
         answers: Schema per status of success; None for none.
+        refusals: Codes of problems that this call has beyond those of reading any request.
         order_token: Payers' browsers may call it with an order token.
         keyed: It changes something: an Idempotency-Key is needed.
         volatile: Body members, dotted, that do not change the request's meaning.
@@ -74,6 +75,7 @@ class Route:
     answers: Mapping[int, Schema]
     body: Schema | None = None
     query: Schema | None = None
+    refusals: tuple[str, ...] = ()
     order_token: bool = False
     keyed: bool = False
     volatile: tuple[str, ...] = field(default_factory=tuple)

@@ -29,8 +29,7 @@ def _fast_beginnings() -> Iterator[None]:
     once, the public document is not made, no disk waited for, nothing logged.
     """
     with pytest.MonkeyPatch.context() as patch:
-        load = cache(serialization.load_der_private_key)
-        patch.setattr(serialization, "load_der_private_key", lambda der, password: load(der, password))
+        patch.setattr(serialization, "load_der_private_key", cache(serialization.load_der_private_key))
         patch.setattr(openapi, "build_spec", lambda _routes: {})
         pragmas = tuple(pragma.replace("synchronous = FULL", "synchronous = OFF") for pragma in sqlite._PRAGMAS)
         assert pragmas != sqlite._PRAGMAS

@@ -67,7 +67,9 @@ def _assert_same_books(world: World, database: Database, provider: str) -> None:
     ) == sorted((payment["out_trade_no"], payment["provider_trade_no"], payment["amount_fen"]) for payment in paid)
     number = {payment["id"]: payment["out_trade_no"] for payment in ours}
     refunded = [
-        refund for refund in rows(database, REFUNDS) if refund["payment_id"] in number and refund["state"] == "succeeded"
+        refund
+        for refund in rows(database, REFUNDS)
+        if refund["payment_id"] in number and refund["state"] == "succeeded"
     ]
     assert sorted((entry["out_trade_no"], entry["amount_fen"]) for entry in theirs["refunds"]) == sorted(
         (number[refund["payment_id"]], refund["amount_fen"]) for refund in refunded

@@ -7,6 +7,7 @@ from gateway.store.tables import NOTIFICATIONS
 from sandbox.faults import Fault
 from tests.journeys.accounts import ORDER_TTL_SECONDS
 from tests.journeys.faulting import METHOD, Case, callback_cases
+from tests.journeys.forging import forged_callback
 from tests.journeys.settled import assert_settled, rows
 from tests.journeys.world import World
 from tests.support.databases import Database
@@ -58,6 +59,25 @@ def test_callback_that_is_not_genuine_changes_nothing(world: World, database: Da
 
     assert [False] == [delivery["accepted"] for delivery in _spoilt(world, case)]
     assert before == (rows(database, NOTIFICATIONS), world.order(order_id), world.payment(payment))
+
+
+@pytest.mark.parametrize("fault", [Fault.CALLBACK_BAD_SIGNATURE, Fault.CALLBACK_WRONG_KEY])
+@pytest.mark.parametrize("provider", METHOD)
+def test_forged_callback_for_a_payment_that_nobody_made_changes_nothing(
+    world: World, database: Database, provider: str, fault: Fault
+) -> None:
+    """It says everything that a true one would say, and lacks only the provider's key."""
+    order_id = world.open_order()
+    payment = world.start(order_id, provider, METHOD[provider])
+    world.look(payment)
+    before = rows(database, NOTIFICATIONS), world.order(order_id), world.payment(payment)
+    code, answer = world.post(*forged_callback(world.sandbox, payment, fault))
+
+    assert (code, b"success") != (200, answer) if provider == "alipay" else code == 401
+    assert before == (rows(database, NOTIFICATIONS), world.order(order_id), world.payment(payment))
+    world.advance(ORDER_TTL_SECONDS + _DAY)
+    assert world.order(order_id).state is OrderState.CLOSED
+    assert_settled(world, database)
 
 
 @pytest.mark.parametrize("provider", METHOD)

@@ -144,7 +144,9 @@ def test_payment_that_queries_do_not_find_at_first_is_found_later(
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
 @pytest.mark.parametrize("last", [0, 1], ids=["first_way_paid_last", "second_way_paid_last"])
-@pytest.mark.parametrize("fault", ["", *sorted({Fault.CALLBACK_NEVER, Fault.CALLBACK_DELAYED, Fault.CALLBACK_DUPLICATE})])
+@pytest.mark.parametrize(
+    "fault", ["", *sorted({Fault.CALLBACK_NEVER, Fault.CALLBACK_DELAYED, Fault.CALLBACK_DUPLICATE})]
+)
 @pytest.mark.parametrize("first", METHOD)
 def test_two_ways_both_paid_keep_one_and_send_the_other_back(
     world: World, database: Database, first: str, fault: str, last: int

@@ -62,9 +62,7 @@ def _in_the_console(world: World, payment: Mapping[str, Any], no: str, amount_fe
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
 @pytest.mark.parametrize("amounts_fen", [(AMOUNT_FEN,), (1,), (12_001, 26_000), (1, 38_000)], ids=str)
 @pytest.mark.parametrize("provider", METHOD)
-def test_refunds_reach_their_end(
-    world: World, database: Database, provider: str, amounts_fen: tuple[int, ...]
-) -> None:
+def test_refunds_reach_their_end(world: World, database: Database, provider: str, amounts_fen: tuple[int, ...]) -> None:
     """Whole, part, and two parts at once, which WeChat wants a minute apart."""
     order_id, _ = _paid(world, provider)
     for amount_fen in amounts_fen:

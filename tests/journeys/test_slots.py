@@ -75,7 +75,10 @@ def test_other_order_of_a_paid_premium_is_shut_when_it_is_paid_nevertheless(
 ) -> None:
     """An instruction given before the other order was paid still works at the provider; its money goes back."""
     orders = [world.open_order(app=app, subject=_SUBJECT) for app in ("web", "counter")]
-    early = [world.start(order_id, provider, METHOD[provider], app=app) for order_id, app in zip(orders, ("web", "counter"), strict=True)]
+    early = [
+        world.start(order_id, provider, METHOD[provider], app=app)
+        for order_id, app in zip(orders, ("web", "counter"), strict=True)
+    ]
     world.pay(early[0])
     world.advance(30)
     refused = world.try_start(orders[1], provider, METHOD[provider], app="counter")

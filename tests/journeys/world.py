@@ -74,7 +74,7 @@ class World:
     def __init__(self, ring: Keyring, settings: Settings) -> None:
         self.clock = JourneyClock(frozen_at=START)
         self.settings = settings
-        app = create_sandbox(ring, post=self._post, clock=self.clock, base_url=SANDBOX_URL)
+        app = create_sandbox(ring, post=self.post, clock=self.clock, base_url=SANDBOX_URL)
         self.sandbox: Sandbox = app.extensions["sandbox"]
         self.fate = Fate()
         self.network = Network(dict(self.sandbox.simulators), self.fate)
@@ -265,7 +265,8 @@ class World:
 
     # --- callbacks ---
 
-    def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        """Post a callback, as anybody on the internet can."""
         if self._client is None:
             raise ConnectionRefusedError("the gateway is stopped")
         assert url.startswith(f"{PUBLIC_URL}/callbacks/"), url

@@ -19,7 +19,7 @@ from gateway.domain.provider import RawCallback
 from gateway.domain.secret import Secret
 from gateway.services.work import Worker
 from gateway.settings import AppSettings, Settings
-from gateway.store import Store
+from gateway.store import Store, StoreUnavailable
 from tests.support.world import AMOUNT_FEN, SETTINGS, World
 
 API_KEY = "test-key-of-the-wallet"
@@ -29,6 +29,8 @@ NARROW_KEY = "test-key-of-the-narrow-app"
 SIGNER_KEY = "test-key-of-the-signer"
 SIGNING_SECRET = "test-signing-secret"
 PROBLEM = "application/problem+json"
+UNKNOWN_ORDER = "ord_" + "0" * 32
+PAYMENT = {"provider": "alpha", "method": "native"}
 
 Json = dict[str, Any]
 
@@ -92,12 +94,14 @@ class Conformity:
         self.document: Json = app.test_client().get("/openapi.json").get_json()
 
     def check(self, response: TestResponse) -> None:
-        """Status and content type are documented, and the body has the documented shape."""
+        """Status, problem code and content type are documented, and the body has the documented shape."""
         operation = self._operation(response)
         if operation is None:
             return
         answers = operation["responses"]
         assert str(response.status_code) in answers, f"{response.status_code} is not documented: {response.data!r}"
+        if response.content_type == PROBLEM:
+            assert response.json["code"] in answers[str(response.status_code)]["description"].split(" | ")
         content = answers[str(response.status_code)]["content"]
         assert response.content_type in content
         schema = content[response.content_type]["schema"] | {"components": self.document["components"]}
@@ -205,6 +209,23 @@ class Front(World):
         order = self.get(f"/v1/orders/{order['order_id']}").get_json()
         assert order["state"] == "paid"
         return order, order["payments"][0]
+
+
+class Down:
+    """An engine that does not answer."""
+
+    def __init__(self, inner: Any, fault: Exception | None = None) -> None:
+        self.inner = inner
+        self.dialect = inner.dialect
+        self._fault = fault or StoreUnavailable("canary-database-text")
+
+    def read(self, *_: object) -> None:
+        raise self._fault
+
+    flush = claim = read
+
+    def close(self) -> None:
+        self.inner.close()
 
 
 def problem(response: TestResponse) -> tuple[int, str]:

@@ -8,6 +8,7 @@ from tests.web.front import (
     API_KEY,
     APPS,
     NARROW_KEY,
+    PAYMENT,
     SECOND_API_KEY,
     VILLAGE_KEY,
     Front,
@@ -19,7 +20,6 @@ from tests.web.front import (
     problem,
 )
 
-PAYMENT = {"provider": "alpha", "method": "native"}
 FOREIGN_CALLS = [
     ("GET", "/v1/orders/{order}"),
     ("GET", "/v1/orders/{order}/events"),

@@ -8,24 +8,9 @@ from typing import Any
 import pytest
 
 from gateway.domain.secret import Secret
-from gateway.store import StoreUnavailable, open_store, upgrade
+from gateway.store import open_store, upgrade
 from tests.web.both import BOTH
-from tests.web.front import Front
-
-
-class Down:
-    """An engine that does not answer."""
-
-    def __init__(self, engine: Any) -> None:
-        self.dialect = engine.dialect
-
-    def read(self, *_: object) -> None:
-        raise StoreUnavailable("canary-database-text")
-
-    flush = claim = read
-
-    def close(self) -> None:
-        """Nothing is open."""
+from tests.web.front import Down, Front
 
 
 def metric(front: Front, line: str) -> bool:

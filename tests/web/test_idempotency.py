@@ -8,11 +8,9 @@ from gateway.domain.provider import ProviderUnavailable
 from gateway.store import StoreUnavailable
 from tests.support.databases import Database
 from tests.web.both import BOTH
-from tests.web.front import PROBLEM, SUBJECT, Front, Json, bearer, order_body, problem
+from tests.web.front import API_KEY, PAYMENT, PROBLEM, SUBJECT, UNKNOWN_ORDER, Front, Json, bearer, order_body, problem
 
-PAYMENT = {"provider": "alpha", "method": "native"}
 KEYED_PATHS = ["/v1/orders", "/v1/orders/{}/payments", "/v1/orders/{}/refunds", "/v1/orders/{}/close"]
-UNKNOWN_ORDER = "ord_" + "0" * 32
 
 
 # --- the header ---
@@ -50,7 +48,7 @@ MALFORMED = {
 @pytest.mark.parametrize("key", MALFORMED.values(), ids=MALFORMED.keys())
 def test_key_malformed_gets_400(front: Front, key: str) -> None:
     """1 to 255 visible ASCII characters, bare or quoted; and nothing happens."""
-    headers = bearer("test-key-of-the-wallet") | {"Content-Type": "application/json"}
+    headers = bearer(API_KEY) | {"Content-Type": "application/json"}
     response = front.client.post(
         "/v1/orders",
         data=json.dumps(order_body()),
@@ -64,7 +62,7 @@ def test_key_malformed_gets_400(front: Front, key: str) -> None:
 
 def test_key_given_twice_gets_400(front: Front) -> None:
     """Which of the two would it be?"""
-    headers = [*bearer("test-key-of-the-wallet").items(), ("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+    headers = [*bearer(API_KEY).items(), ("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
     response = front.client.post("/v1/orders", json=order_body(), headers=headers)
 
     assert problem(response) == (400, "idempotency_key_malformed")

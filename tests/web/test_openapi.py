@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.web.front import API_KEY, SUBJECT, Front, Json, bearer
+from tests.web.front import API_KEY, SUBJECT, Front, Json, bearer, order_body, problem
 
 OPERATIONS = [
     ("GET", "/v1/orders"),
@@ -88,6 +88,30 @@ def test_document_shows_no_schema_without_its_properties(document: Json) -> None
     schemas = document["components"]["schemas"]
 
     assert {name for name, schema in schemas.items() if not schema.get("properties")} == set()
+
+
+def patterns_in(node: Any) -> list[str]:
+    """Every `pattern` below a node of the document."""
+    children = list(node.values()) if isinstance(node, dict) else node if isinstance(node, list) else []
+    here = [node["pattern"]] if isinstance(node, dict) and isinstance(node.get("pattern"), str) else []
+    return here + [pattern for child in children for pattern in patterns_in(child)]
+
+
+def test_document_holds_patterns_that_every_language_reads(document: Json) -> None:
+    r"""JSON Schema's are ECMA-262's, for which \\Z is the letter Z."""
+    patterns = patterns_in(document)
+
+    assert len(patterns) >= 5
+    assert {pattern for pattern in patterns if not (pattern.startswith("^") and pattern.endswith("$"))} == set()
+    assert {pattern for pattern in patterns if "\\Z" in pattern or "\\A" in pattern or "(?" in pattern} == set()
+
+
+@pytest.mark.parametrize("member", ["client_order_no", "region", "insurance_kind"])
+def test_text_with_a_line_break_behind_it_is_refused(front: Front, member: str) -> None:
+    """Python's $ would let it through."""
+    body = order_body("C-1\n") if member == "client_order_no" else order_body(subject=SUBJECT | {member: "340100\n"})
+
+    assert problem(front.post("/v1/orders", body)) == (422, "invalid_request")
 
 
 def known_ids(front: Front) -> dict[str, str]:

@@ -16,6 +16,7 @@ from tests.web.front import (
     SIGNER_KEY,
     SIGNING_SECRET,
     SUBJECT,
+    Down,
     Front,
     order_body,
     resident_id,
@@ -101,7 +102,7 @@ def bad_journeys(front: Front, heard: Heard, path: str) -> None:
         keep(front.deliver_to("alpha_main", raw))
     front.alpha.parse_callback = parse
     engine = front.store._engine
-    front.store._engine = _Down(engine)
+    front.store._engine = Down(engine, StoreUnavailable(f"{NAME} {OPENID} {IDENTITY}"))
     keep(front.post("/v1/orders", order_body("C-5", subject=CANARY_SUBJECT)))
     keep(front.deliver_to("alpha_main", raw))
     keep(front.client.get("/readyz"))
@@ -113,18 +114,6 @@ def _raiser(fault: Exception) -> Any:
         raise fault
 
     return parse
-
-
-class _Down:
-    """A database whose driver repeats what it was asked."""
-
-    def __init__(self, engine: Any) -> None:
-        self.dialect = engine.dialect
-
-    def read(self, query: Any, values: Any) -> None:
-        raise StoreUnavailable(f"{NAME} {query} {values}")
-
-    flush = read
 
 
 @BOTH
