@@ -29,7 +29,7 @@ run: $(VENV)/runtime.ready ## the same installation, kept running on ports 8300 
 	$(BIN)/python -m sandbox.demo --keep
 
 test: $(VENV)/dev.ready ## the whole suite, on SQLite and a real PostgreSQL
-	$(BIN)/python -m pytest -n 2 tests
+	$(BIN)/python -m pytest -p tests.guard -n 2 tests
 
 lint: $(VENV)/dev.ready ## style, types, import rule
 	$(BIN)/ruff check .
