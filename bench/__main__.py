@@ -1,11 +1,12 @@
 """`python -m bench`: measure, and print one row for each goal."""
 
 import argparse
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from bench import callbacks, commits, cost, creates, growth, peers
+from bench import callbacks, commits, cost, creates, floor_rate, growth, peers
 from bench.board import Row, print_head, print_row
 from bench.effort import FULL, QUICK, Effort
 from bench.ground import Ground, fresh_ground
@@ -19,6 +20,7 @@ _MEASURES: Final[tuple[Measure, ...]] = (
     creates.measure,
     growth.measure,
     peers.measure,
+    floor_rate.measure,
 )
 _IDS: Final = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P10", "P14", "P15", "P17", "F4")
 _LATER: Final = "P9, P11, P12, P13, P16"
@@ -42,6 +44,7 @@ def main() -> None:
     effort = QUICK if arguments.quick else FULL
     if arguments.stored:
         effort = replace(effort, stored=arguments.stored)
+    warnings.filterwarnings("ignore", module="platformdirs")
     print_head()
     for measure in _MEASURES:
         with fresh_ground() as ground:

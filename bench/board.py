@@ -1,13 +1,11 @@
 """What is printed: one row per goal, its ratio beside the floor's own figure."""
 
-import gc
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_WIDTHS: Final = (6, 58, 10, 10, 34, 34)
+_WIDTHS: Final = (5, 68, 9, 10, 14, 14)
 _HEAD: Final = ("id", "what", "goal", "measured", "gateway", "floor")
 
 
@@ -88,14 +86,6 @@ def median_ratio(ours: Sequence[float], floors: Sequence[float]) -> float:
 def percentile(values: Sequence[float], share: float) -> float:
     """The value below which this share of all values lies."""
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
-
-
-def cpu_seconds(act: Callable[[], object]) -> float:
-    """Processor time of one call, all threads of this process, with the collector of garbage as it is in service."""
-    gc.collect()
-    before = time.process_time()
-    act()
-    return time.process_time() - before
 
 
 def microseconds(seconds: float) -> str:

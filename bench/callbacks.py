@@ -1,4 +1,4 @@
-"""P1, P2, P3, P6, P17: first deliveries of callbacks over HTTP, each for a payment of its own, durable when answered."""
+"""P1, P2, P3, P6, P17: first deliveries over HTTP, each for a payment of its own, durable when answered."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

@@ -44,21 +44,21 @@ def measure(ground: Ground, effort: Effort, wanted: frozenset[str]) -> Iterator[
 
 
 def _callbacks(ground: Ground, effort: Effort) -> Iterator[Row]:
-    firsts, sums, duplicates, refusals = [], [], [], []
+    figures: list[tuple[float, float, float, float]] = []
     with gateway_on(ground, "sqlite", "cost") as gateway:
         parts = _Parts(ground, gateway)
         for turn in range(effort.pairs + 1):
             messages = _messages(ground, gateway, effort.calls)
             bad = [spoilt(message) for message in messages]
-            figures = (
+            found = (
                 parts.total(messages),
                 _each(gateway.deliver, messages),
                 _each(gateway.deliver, messages),
                 _each(lambda message: gateway.deliver(message, expect="401"), bad),
             )
             if turn:
-                for kept, figure in zip((sums, firsts, duplicates, refusals), figures, strict=True):
-                    kept.append(figure)
+                figures.append(found)
+    sums, firsts, duplicates, refusals = zip(*figures, strict=True)
     yield _row("P4", "CPU of a first callback, against F2 (its parts apart)", 2.0, firsts, sums)
     yield _row("P15", "CPU of a duplicate, against a first callback", 0.55, duplicates, firsts)
     yield _row("P15", "CPU of a bad signature, against a first callback", 0.33, refusals, firsts)

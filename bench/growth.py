@@ -22,7 +22,8 @@ from bench.seed import AMOUNT_FEN, store_rows, waiting_orders
 from bench.wechat import paid_callback
 from gateway.app import World, build_world, create_app
 from gateway.store import Store
-from gateway.store.engine import Batch, Engine, Row as StoredRow
+from gateway.store.engine import Batch, Engine
+from gateway.store.engine import Row as StoredRow
 from gateway.store.statements import Query
 
 _SMALL: Final = 10_000
@@ -88,7 +89,7 @@ def _statements(engine: str, first: int, last: int) -> Iterator[str]:
     selects += [("tasks", tasks.format(kind="close_order", subject=order))]
     numbers, source = (own[part].format(first=first, last=last) for part in ("numbers", "from"))
     for table, select in selects:
-        yield f"INSERT INTO {table} {numbers} SELECT {select} {source}"  # noqa: S608  names of our own schema
+        yield f"INSERT INTO {table} {numbers} SELECT {select} {source}"
 
 
 def store_many(database_url: str, engine: str, first: int, last: int) -> None:
@@ -104,6 +105,8 @@ def store_many(database_url: str, engine: str, first: int, last: int) -> None:
             connection.close()
             continue
         with psycopg.connect(database_url) as postgres:
+            postgres.execute("SET session_replication_role = replica")  # no look-up of parents: they are written here
+            postgres.execute("SET synchronous_commit = off")
             for statement in statements:
                 postgres.execute(statement)
     if engine == "postgres":
@@ -187,7 +190,9 @@ def measure(ground: Ground, effort: Effort, wanted: frozenset[str]) -> Iterator[
                     found.append(_p50s(ground, url, port, effort.calls // 3))
             for position, what in enumerate(("create", "callback")):
                 small, large = ([pair[position] for pair in found] for found in figures)
-                yield _row(f"{what}: time in the store, {effort.stored:,} orders to 10,000, {title}", small, large, effort)
+                yield _row(
+                    f"{what}: time in the store, {effort.stored:,} orders to 10,000, {title}", small, large, effort
+                )
 
 
 def _row(what: str, small: list[float], large: list[float], effort: Effort) -> Row:

@@ -47,9 +47,7 @@ def callback_environ(message: Message) -> dict[str, Any]:
 
 def call_environ(path: str, body: bytes, idempotency_key: str) -> dict[str, Any]:
     """An app's own call."""
-    return environ(
-        path, body, {"HTTP_AUTHORIZATION": f"Bearer {API_KEY}", "HTTP_IDEMPOTENCY_KEY": idempotency_key}
-    )
+    return environ(path, body, {"HTTP_AUTHORIZATION": f"Bearer {API_KEY}", "HTTP_IDEMPOTENCY_KEY": idempotency_key})
 
 
 def environ(path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -79,7 +77,7 @@ def environ(path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any
 @functools.cache
 def _log_to_nowhere() -> None:
     """Log as in service, every line made and written; once, because loggers keep the first file they were given."""
-    kept, sys.stderr = sys.stderr, Path(os.devnull).open("w", encoding="utf-8")
+    kept, sys.stderr = sys.stderr, Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  for the run's length
     configure_logging("info")
     sys.stderr = kept
 

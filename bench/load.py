@@ -4,7 +4,7 @@ import collections
 import selectors
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.board import percentile
@@ -80,19 +80,24 @@ def run_load(port: int, requests: Sequence[bytes], *, connections: int, expect: 
             selector.register(line.socket, selectors.EVENT_READ, line)
             line.send(todo.popleft())
         while len(seconds) < len(requests):
-            ready = selector.select(_SILENCE_SECONDS_MAX)
-            if not ready:
-                raise RuntimeError("the server is silent")
-            for key, _ in ready:
-                status = key.data.take()
-                if status is None:
-                    continue
-                seconds.append(time.perf_counter() - key.data.sent_at)
-                if status != expect:
-                    raise RuntimeError(f"answered {status}, not {expect}")
+            for line in _answered(selector, expect):
+                seconds.append(time.perf_counter() - line.sent_at)
                 if todo:
-                    key.data.send(todo.popleft())
+                    line.send(todo.popleft())
         ended = time.perf_counter()
     for line in lines:
         line.socket.close()
     return Load(rate=len(requests) / (ended - began), seconds=tuple(seconds))
+
+
+def _answered(selector: selectors.BaseSelector, expect: int) -> Iterator[_Line]:
+    """The lines whose answers are whole by now."""
+    ready = selector.select(_SILENCE_SECONDS_MAX)
+    if not ready:
+        raise RuntimeError("the server is silent")
+    for key, _ in ready:
+        status = key.data.take()
+        if status is not None and status != expect:
+            raise RuntimeError(f"answered {status}, not {expect}")
+        if status is not None:
+            yield key.data

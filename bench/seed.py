@@ -125,7 +125,8 @@ def store_rows(database_url: str, waiting: Iterable[Waiting], *, analyze: bool =
     """Insert all rows, table by table, in one commit."""
     rows = sorted((row for one in waiting for row in one.rows), key=_rank)
     groups = [
-        (INSERT[kind].sql, [ROW_MAPS[kind].encode(row) for row in group]) for kind, group in itertools.groupby(rows, type)
+        (INSERT[kind].sql, [ROW_MAPS[kind].encode(row) for row in group])
+        for kind, group in itertools.groupby(rows, type)
     ]
     execute_many(database_url, groups, analyze=analyze)
 

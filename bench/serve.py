@@ -43,9 +43,7 @@ def _gateway(plan: Plan) -> Any:
 
     configure_logging("info")
     keys = open_keys(Path(plan.keys))
-    return create_app(
-        settings_for(keys, plan.database_url, provider_port=plan.provider_port, bare_callbacks=plan.bare)
-    )
+    return create_app(settings_for(keys, plan.database_url, provider_port=plan.provider_port, bare_callbacks=plan.bare))
 
 
 def _floor(plan: Plan) -> Any:

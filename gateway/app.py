@@ -2,7 +2,6 @@
 
 import logging
 import secrets
-import string
 import sys
 import threading
 import time
@@ -32,8 +31,7 @@ from gateway.web.auth import Doorkeeper
 from gateway.web.metrics import Metrics
 from gateway.web.orders import ROUTES
 
-_NONCE_ALPHABET: Final = string.ascii_letters + string.digits
-_NONCE_CHARACTERS: Final = 32
+_NONCE_BYTES: Final = 16
 
 MakeTransport = Callable[[AccountConfig], Transport]
 
@@ -69,7 +67,7 @@ class World:
 
 
 def _nonce() -> str:
-    return "".join(secrets.choice(_NONCE_ALPHABET) for _ in range(_NONCE_CHARACTERS))
+    return secrets.token_hex(_NONCE_BYTES)
 
 
 def _transport(account: AccountConfig) -> Transport:

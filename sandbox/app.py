@@ -1,8 +1,8 @@
 """
-The sandbox as a web application: both simulators, the payer's pages, and the control interface.
+The sandbox as a web application: the simulators, the payer's pages, and the control interface.
 
-WeChat Pay answers below /wechatpay (the gateway's base_url is …/wechatpay), Alipay at /alipay/gateway.do. Keep it on
-loopback: whoever reaches it can pay every order and switch every fault.
+WeChat Pay answers below /wechatpay (the gateway's base_url is …/wechatpay), Alipay at /alipay/gateway.do, UnionPay
+below /unionpay. Keep it on loopback: whoever reaches it can pay every order and switch every fault.
 """
 
 import logging
@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,18 +22,21 @@ from sandbox.alipay import AlipaySimulator
 from sandbox.clock import SandboxClock
 from sandbox.control import control_blueprint
 from sandbox.faults import FaultBoard
-from sandbox.keyring import Keyring, create_keyring, load_keyring
+from sandbox.keyring import Keyring, open_keyring
 from sandbox.pages import pages_blueprint
+from sandbox.unionpay import UnionpaySimulator
 from sandbox.wechatpay import WechatpaySimulator
 from sandbox.wire import Answer, Json, Post
 
 BODY_BYTES_MAX: Final = 1_000_000
 CALLBACK_TIMEOUT_SECONDS: Final = 5
 """WeChat waits 5 s for an acknowledgement. Source: sheet wechatpay.md section 6.4."""
+UNIONPAY_TIMEOUT_SECONDS: Final = 10
+"""Source: sheet unionpay.md section 8."""
 
 _HOP_HEADERS: Final = frozenset({"content-length", "connection", "transfer-encoding"})
 
-Simulator = WechatpaySimulator | AlipaySimulator
+Simulator = WechatpaySimulator | AlipaySimulator | UnionpaySimulator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +48,12 @@ class Sandbox:
     faults: FaultBoard
     wechatpay: WechatpaySimulator
     alipay: AlipaySimulator
+    unionpay: UnionpaySimulator
 
     @property
     def simulators(self) -> dict[str, Simulator]:
         """By provider name."""
-        return {"wechatpay": self.wechatpay, "alipay": self.alipay}
+        return {"wechatpay": self.wechatpay, "alipay": self.alipay, "unionpay": self.unionpay}
 
     def orders(self) -> list[Json]:
         """All orders of all providers, newest first."""
@@ -77,6 +82,7 @@ def create_sandbox(
     """
     clock = clock or SandboxClock()
     faults = FaultBoard(clock)
+    unionpay_post = post or partial(post_over_http, timeout_seconds=UNIONPAY_TIMEOUT_SECONDS)
     post = post or post_over_http
     sandbox = Sandbox(
         keyring=keyring,
@@ -99,6 +105,14 @@ def create_sandbox(
             gateway_url=f"{base_url}/alipay/gateway.do",
             refund_seconds=refund_seconds,
         ),
+        unionpay=UnionpaySimulator(
+            keyring,
+            clock=clock,
+            faults=faults,
+            post=unionpay_post,
+            base_url=f"{base_url}/unionpay",
+            refund_seconds=refund_seconds,
+        ),
     )
     app = Flask("sandbox", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
@@ -108,16 +122,15 @@ def create_sandbox(
     _mount(app, "/wechatpay/v3/<path:_rest>", sandbox.wechatpay)
     _mount(app, "/alipay/gateway.do", sandbox.alipay)
     _mount(app, "/alipay/bill/download", sandbox.alipay)
+    _mount(app, "/unionpay/gateway/api/<path:_rest>", sandbox.unionpay)
+    _mount(app, "/unionpay/jiaofei/api/<path:_rest>", sandbox.unionpay)
+    _mount(app, "/unionpay/filedownload/", sandbox.unionpay)
     return app
 
 
 def serve(host: str = "127.0.0.1", port: int = 8400, folder: Path = Path("sandbox-keys")) -> None:
     """Run the sandbox until interrupted; keys are made in the folder when it has none."""
-    try:
-        keyring = load_keyring(folder)
-    except FileNotFoundError:
-        keyring = create_keyring(folder)
-    app = create_sandbox(keyring, base_url=f"http://{host}:{port}")
+    app = create_sandbox(open_keyring(folder), base_url=f"http://{host}:{port}")
     sandbox: Sandbox = app.extensions["sandbox"]
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # its access log would show whole signed requests
     server = make_server(host, port, app, threaded=True)
@@ -129,11 +142,11 @@ def serve(host: str = "127.0.0.1", port: int = 8400, folder: Path = Path("sandbo
         sandbox.clock.stop()
 
 
-def post_over_http(url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+def post_over_http(
+    url: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float = CALLBACK_TIMEOUT_SECONDS
+) -> tuple[int, bytes]:
     """Send one callback; a time-out or a refused connection raises, as `Post` asks."""
-    answer = requests.post(
-        url, data=body, headers=dict(headers), timeout=CALLBACK_TIMEOUT_SECONDS, allow_redirects=False
-    )
+    answer = requests.post(url, data=body, headers=dict(headers), timeout=timeout_seconds, allow_redirects=False)
     return answer.status_code, answer.content
 
 

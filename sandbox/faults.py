@@ -40,6 +40,7 @@ class Fault(StrEnum):
     CALLBACK_WRONG_KEY = "callback_wrong_key"
     CALLBACK_BAD_SIGNATURE = "callback_bad_signature"
     CALLBACK_AMOUNT_DIFFERS = "callback_amount_differs"
+    CALLBACK_WRONG_OWNER = "callback_wrong_owner"
 
 
 BEFORE_COMMIT: Final = frozenset({Fault.TIMEOUT_BEFORE_COMMIT, Fault.ERROR_5XX_BEFORE_COMMIT, Fault.RATE_LIMITED})
@@ -59,7 +60,7 @@ ON_DELIVERY: Final = frozenset(
     }
 )
 
-PROVIDERS: Final = frozenset({"", "wechatpay", "alipay"})
+PROVIDERS: Final = frozenset({"", "wechatpay", "alipay", "unionpay"})
 REQUEST_OPERATIONS: Final = (
     "create", "query", "close", "cancel", "refund", "refund_query", "bill", "bill_file", "certificates", "page"
 )  # fmt: skip

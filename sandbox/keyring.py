@@ -21,6 +21,18 @@ Private keys are unencrypted PKCS#8 PEM; every file has mode 0600, the folder 07
     alipay_private_key.pem                       S  key mode
     alipay_platform_certificate_private_key.pem  S  certificate mode
     alipay_issuer_private_key.pem                S  issues the next platform certificate when keys are rotated
+    unionpay_merchant_private_key.pem            G  signs requests
+    unionpay_merchant_certificate.pem            G  its decimal serial is certId
+    unionpay_merchant_sign.pfx                   G  the same pair as PKCS#12; the password is 000000
+    unionpay_root_certificate.pem                G  trust anchor
+    unionpay_middle_certificate.pem              G  under the root; issues what messages carry as signPubKeyCert
+    unionpay_encryption_certificate.pem          G  encrypts card data; its decimal serial is encryptCertId
+    unionpay_sign_certificate.pem                S  goes along in every message; not for the configuration
+    unionpay_sign_private_key.pem                S
+    unionpay_middle_private_key.pem              S  issues the next sign certificate when keys are rotated
+    unionpay_encryption_private_key.pem          S
+    unionpay_stranger_certificate.pem            S  outside the chain: issuer of the middle's name, but another key
+    unionpay_stranger_private_key.pem            S
 """
 
 import json
@@ -34,6 +46,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from sandbox.certificates import (
     Authority,
@@ -48,6 +61,10 @@ from sandbox.certificates import (
 _IDENTITIES_FILE: Final = "identities.json"
 _APIV3_KEY_FILE: Final = "wechatpay_apiv3_key.txt"
 _APIV3_KEY_LENGTH: Final = 32
+_UNIONPAY_PFX_PASSWORD: Final = b"000000"
+_UNIONPAY_MIDDLE_NAME: Final = "Sandbox Test OCA1"
+UNIONPAY_SIGN_NAME: Final = "041@8310000000083040@中国银联股份有限公司@00016495"
+"""Common name of UnionPay's certificates; the third part is what a merchant must check. Source: sheet section 3."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +76,7 @@ class Identities:
         mchid: The merchant number; in partner mode the same number is `sp_mchid`.
         sub_mchids: Sub merchants that the service provider may collect for.
         merchant_serial: Serial of the merchant API certificate, 40 hex digits.
+        mer_id: UnionPay's merchant number, 15 digits.
     """
 
     mchid: str = "1999900001"
@@ -72,6 +90,23 @@ class Identities:
     seller_id: str = "2088999900000001"
     seller_email: str = "seller@sandbox.example"
     app_auth_token: str = "209901BBsandbox0000000000000000000000X01"  # noqa: S105 an invented token of the sandbox
+    mer_id: str = "777999900000001"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnionpayKeys:
+    """Both sides' keys for UnionPay; `stranger` is outside the chain."""
+
+    merchant_private_key: rsa.RSAPrivateKey = field(repr=False)
+    merchant_certificate: x509.Certificate = field(repr=False)
+    root_certificate: x509.Certificate = field(repr=False)
+    middle: Authority = field(repr=False)
+    sign_private_key: rsa.RSAPrivateKey = field(repr=False)
+    sign_certificate: x509.Certificate = field(repr=False)
+    encryption_private_key: rsa.RSAPrivateKey = field(repr=False)
+    encryption_certificate: x509.Certificate = field(repr=False)
+    stranger_private_key: rsa.RSAPrivateKey = field(repr=False)
+    stranger_certificate: x509.Certificate = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +128,7 @@ class Keyring:
     alipay_certificate: x509.Certificate = field(repr=False)
     alipay_issuer: Authority = field(repr=False)
     alipay_roots: tuple[x509.Certificate, ...] = field(repr=False)
+    unionpay: UnionpayKeys = field(repr=False)
 
     def path(self, name: str) -> Path:
         """Where one of the files of the module's list stands."""
@@ -113,6 +149,22 @@ def create_keyring(folder: Path) -> Keyring:
     for name, content in _files(keyring).items():
         _write_private(folder / name, content)
     return keyring
+
+
+def open_keyring(folder: Path) -> Keyring:
+    """
+    Read the folder's keyring, making what it lacks: all of it, or the files of UnionPay when it was made before them.
+
+    Raises:
+        FileNotFoundError: Another file is missing from a keyring that was complete once.
+        ValueError: A file does not hold what its name says.
+    """
+    if not (folder / _IDENTITIES_FILE).exists():
+        return create_keyring(folder)
+    if not any(folder.glob("unionpay_*")):
+        for name, content in _unionpay_files(_new_unionpay_keys(Identities().mer_id)).items():
+            _write_private(folder / name, content)
+    return load_keyring(folder)
 
 
 def load_keyring(folder: Path) -> Keyring:
@@ -143,6 +195,28 @@ def load_keyring(folder: Path) -> Keyring:
             certificate=platform_chain[1], private_key=_load_key(folder / "alipay_issuer_private_key.pem")
         ),
         alipay_roots=tuple(x509.load_pem_x509_certificates((folder / "alipay_root_certificates.pem").read_bytes())),
+        unionpay=_load_unionpay_keys(folder),
+    )
+
+
+def _load_unionpay_keys(folder: Path) -> UnionpayKeys:
+    def key(name: str) -> rsa.RSAPrivateKey:
+        return _load_key(folder / f"unionpay_{name}_private_key.pem")
+
+    def certificate(name: str) -> x509.Certificate:
+        return _load_certificate(folder / f"unionpay_{name}_certificate.pem")
+
+    return UnionpayKeys(
+        merchant_private_key=key("merchant"),
+        merchant_certificate=certificate("merchant"),
+        root_certificate=certificate("root"),
+        middle=Authority(certificate=certificate("middle"), private_key=key("middle")),
+        sign_private_key=key("sign"),
+        sign_certificate=certificate("sign"),
+        encryption_private_key=key("encryption"),
+        encryption_certificate=certificate("encryption"),
+        stranger_private_key=key("stranger"),
+        stranger_certificate=certificate("stranger"),
     )
 
 
@@ -155,12 +229,13 @@ def _new_keyring(folder: Path) -> Keyring:
     merchant_certificate = certificate_of("Sandbox Merchant", merchant_key.public_key(), wechatpay_root)
     platform_certificate = certificate_of("Sandbox Tenpay Platform", platform_key.public_key(), wechatpay_root)
     alphabet = string.ascii_letters + string.digits
+    identities = Identities(
+        merchant_serial=key_serial_text(merchant_certificate),
+        platform_serial=key_serial_text(platform_certificate),
+    )
     return Keyring(
         folder=folder,
-        identities=Identities(
-            merchant_serial=key_serial_text(merchant_certificate),
-            platform_serial=key_serial_text(platform_certificate),
-        ),
+        identities=identities,
         apiv3_key="".join(secrets.choice(alphabet) for _ in range(_APIV3_KEY_LENGTH)).encode("ascii"),
         merchant_private_key=merchant_key,
         merchant_certificate=merchant_certificate,
@@ -174,6 +249,30 @@ def _new_keyring(folder: Path) -> Keyring:
         alipay_certificate=certificate_of("Sandbox Alipay Platform", alipay_leaf_key.public_key(), issuer),
         alipay_issuer=issuer,
         alipay_roots=(root.certificate, elliptic_root.certificate),
+        unionpay=_new_unionpay_keys(identities.mer_id),
+    )
+
+
+def _new_unionpay_keys(mer_id: str) -> UnionpayKeys:
+    merchant_key, sign_key, encryption_key, stranger_key = (new_rsa_key() for _ in range(4))
+    root = root_of("Sandbox Test CS CA", new_rsa_key())
+    middle = authority_under(root, _UNIONPAY_MIDDLE_NAME, new_rsa_key())
+    namesake = root_of(_UNIONPAY_MIDDLE_NAME, new_rsa_key())
+    return UnionpayKeys(
+        merchant_private_key=merchant_key,
+        merchant_certificate=certificate_of(
+            f"041@Z2020-01-01@{mer_id}:SIGN@00000001", merchant_key.public_key(), middle
+        ),
+        root_certificate=root.certificate,
+        middle=middle,
+        sign_private_key=sign_key,
+        sign_certificate=certificate_of(UNIONPAY_SIGN_NAME, sign_key.public_key(), middle),
+        encryption_private_key=encryption_key,
+        encryption_certificate=certificate_of(
+            "041@Z2020-01-01@00040000:SIGN@00000006", encryption_key.public_key(), middle
+        ),
+        stranger_private_key=stranger_key,
+        stranger_certificate=certificate_of(UNIONPAY_SIGN_NAME, stranger_key.public_key(), namesake),
     )
 
 
@@ -197,12 +296,37 @@ def _files(keyring: Keyring) -> dict[str, bytes]:
         "alipay_private_key.pem": _key_pem(keyring.alipay_private_key),
         "alipay_platform_certificate_private_key.pem": _key_pem(keyring.alipay_certificate_private_key),
         "alipay_issuer_private_key.pem": _key_pem(keyring.alipay_issuer.private_key),
+        **_unionpay_files(keyring.unionpay),
         _IDENTITIES_FILE: identities.encode("utf-8"),
     }
 
 
+def _unionpay_files(keys: UnionpayKeys) -> dict[str, bytes]:
+    pfx = pkcs12.serialize_key_and_certificates(
+        b"merchant",
+        keys.merchant_private_key,
+        keys.merchant_certificate,
+        None,
+        serialization.BestAvailableEncryption(_UNIONPAY_PFX_PASSWORD),
+    )
+    return {
+        "unionpay_merchant_private_key.pem": _key_pem(keys.merchant_private_key),
+        "unionpay_merchant_certificate.pem": pem_of(keys.merchant_certificate),
+        "unionpay_merchant_sign.pfx": pfx,
+        "unionpay_root_certificate.pem": pem_of(keys.root_certificate),
+        "unionpay_middle_certificate.pem": pem_of(keys.middle.certificate),
+        "unionpay_encryption_certificate.pem": pem_of(keys.encryption_certificate),
+        "unionpay_sign_certificate.pem": pem_of(keys.sign_certificate),
+        "unionpay_sign_private_key.pem": _key_pem(keys.sign_private_key),
+        "unionpay_middle_private_key.pem": _key_pem(keys.middle.private_key),
+        "unionpay_encryption_private_key.pem": _key_pem(keys.encryption_private_key),
+        "unionpay_stranger_certificate.pem": pem_of(keys.stranger_certificate),
+        "unionpay_stranger_private_key.pem": _key_pem(keys.stranger_private_key),
+    }
+
+
 def new_rsa_key() -> rsa.RSAPrivateKey:
-    """A fresh 2048-bit key, the size both providers use."""
+    """A fresh 2048-bit key, the size all providers use."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 

@@ -19,16 +19,18 @@ STATE_TEXTS = {
     "NOTPAY": "待支付", "SUCCESS": "已支付", "REFUND": "已支付（有退款）", "CLOSED": "已关闭",
     "TRADE_NOT_EXIST": "待扫码", "WAIT_BUYER_PAY": "待支付", "TRADE_SUCCESS": "已支付",
     "TRADE_FINISHED": "已完结", "TRADE_CLOSED": "已关闭",
+    "34": "待支付", "00": "已支付", "EXPIRED": "已过期",
 }  # fmt: skip
-PAYABLE_STATES = frozenset({"NOTPAY", "TRADE_NOT_EXIST", "WAIT_BUYER_PAY"})
-CASHIER_NAMES = {"wechatpay": "微信支付", "alipay": "支付宝"}
+PAYABLE_STATES = frozenset({"NOTPAY", "TRADE_NOT_EXIST", "WAIT_BUYER_PAY", "34"})
+CASHIER_NAMES = {"wechatpay": "微信支付", "alipay": "支付宝", "unionpay": "银联"}
 INDEX_ORDERS_MAX = 200
 
 
 def pages_blueprint(sandbox: "Sandbox") -> Blueprint:
-    """The index at /, WeChat's cashier at /wechatpay/pay, Alipay's at /alipay/cashier."""
+    """The index at / and the cashiers: /wechatpay/pay, /alipay/cashier, /unionpay/cashier."""
     pages = Blueprint("pages", __name__, template_folder="templates")
     pages.add_app_template_filter(yuan_of, "yuan")
+    pages.add_app_template_filter(_web_address, "web_address")
     pages.add_app_template_filter(lambda state: STATE_TEXTS.get(state, state), "state_text")
 
     @pages.get("/")
@@ -55,6 +57,11 @@ def pages_blueprint(sandbox: "Sandbox") -> Blueprint:
     def alipay() -> Page:
         return _cashier(sandbox.alipay, "alipay", request.values.get("visit", ""), "")
 
+    @pages.route("/unionpay/cashier", methods=["GET", "POST"])
+    def unionpay() -> Page:
+        prepay = request.values.get("visit") or request.values.get("tn", "")
+        return _cashier(sandbox.unionpay, "unionpay", prepay, "")
+
     return pages
 
 
@@ -62,8 +69,8 @@ def cashier_address(order: Json) -> str:
     """Where the payer pays this order; empty when there is nothing to pay any more."""
     if order["state"] not in PAYABLE_STATES:
         return ""
-    if order["provider"] == "alipay":
-        return "/alipay/cashier?" + urlencode({"visit": order["prepay"]})
+    if order["provider"] in {"alipay", "unionpay"}:
+        return f"/{order['provider']}/cashier?" + urlencode({"visit": order["prepay"]})
     name = "code_url" if order["kind"] == "native" else "prepay_id"
     return "/wechatpay/pay?" + urlencode({name: order["prepay"]})
 
@@ -83,6 +90,8 @@ def _cashier(simulator: "Simulator", provider: str, prepay: str, redirect_url: s
         shown = turn(order["out_trade_no"])
     except PayRefused as refused:
         return render_template("refused.html", name=name, provider=provider, reason=str(refused)), 409
+    if "return_form" in shown:
+        return render_template("return.html", name=name, provider=provider, order=shown, form=shown["return_form"])
     address = redirect_url or _web_address(shown.get("return_url", ""))
     if address:
         return redirect(address, code=303)

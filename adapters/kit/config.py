@@ -71,6 +71,14 @@ class AccountSettings:
             return choices[0]
         return str(value)
 
+    def number(self, key: str, *, least: int, most: int, default: int) -> int:
+        """A whole number within the limits, both included."""
+        value = self._take(key, default)
+        if type(value) is not int or not least <= value <= most:
+            self.fault(key, f"must be a whole number from {least} to {most}")
+            return default
+        return value
+
     def texts(self, key: str, *, pattern: str = r"(?s).+", default: Any = _NOTHING) -> tuple[str, ...]:
         """A list of texts, each matching the pattern."""
         value = self._take(key, default)

@@ -83,9 +83,13 @@ class Transport:
         self._timeout = (connect_seconds, answer_seconds)
         self._verify = ca_file or True
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self._session = requests.Session()
-        self._session.trust_env = False
         self._adapter = TimedAdapter(pool_connections=4, pool_maxsize=connections_max, max_retries=0)
+        self._retrying = tenacity.Retrying(  # keeps what it counts apart for each thread
+            stop=tenacity.stop_after_attempt(_CONNECT_TRIES),
+            wait=tenacity.wait_random_exponential(multiplier=0.05, max=0.4),
+            retry=tenacity.retry_if_exception(_never_left),
+            reraise=True,
+        )
 
     def send(
         self,
@@ -104,22 +108,17 @@ class Transport:
             NoVerdict: It may have arrived, but no whole answer came back in time or within the size limit.
         """
         request = self._prepared(requests.Request(method, url, headers=dict(headers), data=body))
-        retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(_CONNECT_TRIES),
-            wait=tenacity.wait_random_exponential(multiplier=0.05, max=0.4),
-            retry=tenacity.retry_if_exception(_never_left),
-            reraise=True,
-        )
         try:
-            return retrying(self._send_once, request, answer_bytes_max)
+            return self._retrying(self._send_once, request, answer_bytes_max)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
             if _never_left(exc):
                 raise ProviderUnavailable(f"the provider cannot be reached: {_kind(exc)}") from None
             raise NoVerdict(f"no whole answer: {_kind(exc)}") from None
 
-    def _prepared(self, request: requests.Request) -> requests.PreparedRequest:
+    @staticmethod
+    def _prepared(request: requests.Request) -> requests.PreparedRequest:
         try:
-            prepared = self._session.prepare_request(request)
+            prepared = request.prepare()  # no session: it would merge in cookies, netrc and headers of its own
         except (requests.exceptions.RequestException, ValueError) as exc:
             raise ProviderUnavailable(f"the request cannot be made: {type(exc).__name__}") from None
         if not _HTTP.match(prepared.url or ""):

@@ -117,24 +117,24 @@ class _Known:
 
 class PlatformCertificates:
     """
-    Verified certificates by the digest of their bytes, so that no chain is checked twice. Safe to use from many threads.
+    Verified certificates by the digest of their bytes, so that no chain is checked twice; from many threads, too.
 
     Only trusted ones are kept: nobody can push them out with others.
     """
 
-    def __init__(self, chain: Chain, configured: Sequence[x509.Certificate] = ()) -> None:
-        """
-        Args:
-            configured: Certificates known beforehand, so that the first message costs nothing; they are checked, too.
-
-        Raises:
-            Untrusted: A configured one is not UnionPay's.
-        """
+    def __init__(self, chain: Chain) -> None:
         self._chain = chain
         self._lock = threading.Lock()
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        for certificate in configured:
-            self._keep(digest_of(certificate), self._judged(certificate))
+
+    def add(self, certificate: x509.Certificate) -> None:
+        """
+        Check a certificate known beforehand, so that the first message costs nothing.
+
+        Raises:
+            Untrusted: It is not UnionPay's; dates are judged with each message.
+        """
+        self._keep(digest_of(certificate), self._judged(certificate))
 
     def key(self, pem: str, at: datetime) -> rsa.RSAPublicKey:
         """

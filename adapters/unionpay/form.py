@@ -60,7 +60,7 @@ def canonical_bytes(fields: Mapping[str, str]) -> bytes:
 
 
 def sent_fields(fields: Mapping[str, str]) -> dict[str, str]:
-    """What is signed and sent of the given fields: trimmed, and blank ones left out. Source: sheet section 2, step 1."""
+    """What is signed and sent of the given fields: trimmed, blank ones left out. Source: sheet section 2, step 1."""
     trimmed = {name: value.strip() for name, value in fields.items()}
     return {name: value for name, value in trimmed.items() if value}
 

@@ -103,7 +103,7 @@ class KeyProof:
         sent = sent_fields({**fields, "signMethod": self._sign_method})
         return {**sent, "signature": self._signature(canonical_bytes(sent))}
 
-    def verify(self, message: Message, at: datetime) -> None:  # noqa: ARG002  a shared key has no dates
+    def verify(self, message: Message, at: datetime) -> None:
         _must_be_configured(message, self._sign_method)
         wanted, given = self._signature(message.canonical), message.fields.get("signature", "")
         if not hmac.compare_digest(wanted.encode(), given.encode()):

@@ -68,7 +68,7 @@ ACT_BY_FILE_CODE: Final = MappingProxyType({**_each(_OURS, Act.FIX), **_each("02
 MEANING_BY_CODE: Final = MappingProxyType(
     {
         **dict.fromkeys(ACCEPTED, Meaning.SUCCEEDED),
-        **dict.fromkeys("03 04 05 06 37 70 74 75 83 99".split(), Meaning.WAITING),
+        **dict.fromkeys(["03", "04", "05", "06", "37", "70", "74", "75", "83", "99"], Meaning.WAITING),
         **dict.fromkeys(f"01 02 10 30 31 32 33 35 36 38 39 40 41 43 44 {_CARDHOLDER}".split(), Meaning.FAILED),
         # 已扣款但超时: the money moved, and is expected to come back by itself. The statement tells.
         "42": Meaning.UNKNOWN,

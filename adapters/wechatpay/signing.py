@@ -70,9 +70,8 @@ def verify_message(
     Raises:
         NotAuthentic: In the sheet's order: headers, stale, unknown_key, signature.
     """
-    timestamp, nonce, serial, signature = (
-        headers.get(f"wechatpay-{name}", "") for name in ("timestamp", "nonce", "serial", "signature")
-    )
+    timestamp, nonce = headers.get("wechatpay-timestamp", ""), headers.get("wechatpay-nonce", "")
+    serial, signature = headers.get("wechatpay-serial", ""), headers.get("wechatpay-signature", "")
     if _UNIX_SECONDS.fullmatch(timestamp) is None or _PRINTABLE.fullmatch(nonce) is None:
         raise NotAuthentic("headers")
     if not serial or not signature or headers.get("wechatpay-signature-type", SIGNATURE_TYPE) != SIGNATURE_TYPE:

@@ -67,7 +67,8 @@ def parse_strict_json(raw: bytes | str) -> Any:
         value = _DECODER.decode(text)
     except RecursionError as exc:
         raise ValueError("JSON is nested too deeply") from exc
-    _check(value)
+    if "\\u" in text or isinstance(raw, str) or text.count("{") + text.count("[") > _DEPTH_MAX:
+        _check(value)  # decoded bytes without an escape hold no surrogate, and few brackets make no depth
     return value
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from gateway.domain.order import Payment
 from gateway.domain.provider import PaymentRef, ProviderAnswer, ProviderError
 from gateway.domain.refusal import Refusal
+from gateway.domain.report import ReportedState
 from gateway.domain.states import payment_is_open
 from gateway.services.deps import Deps
 from gateway.services.record_report import Message, Recorded, record_report
@@ -65,7 +66,8 @@ def ask_payment(deps: Deps, payment: Payment, *, actor: str) -> Payment:
 
 def close_payment(deps: Deps, payment: Payment, *, actor: str) -> Payment:
     """
-    Ask, close, ask again: only the second answer can prove that no money will come.
+    Ask, close, ask again: only the second answer can prove that no money will come. A payer at the password page may
+    have paid while the provider said "closed", so that word of the close itself is not even recorded.
 
     Raises:
         ProviderError: A call brought no answer; what was learnt before it is recorded.
@@ -74,8 +76,8 @@ def close_payment(deps: Deps, payment: Payment, *, actor: str) -> Payment:
     if not payment_is_open(payment.state):
         return payment
     answer = deps.providers[payment.account].close(payment_ref(payment))
-    recorded = record_answer(deps, payment.account, "close", answer, actor=actor)
-    payment = recorded.payment or payment
+    if answer.report.state is not ReportedState.CLOSED:
+        payment = record_answer(deps, payment.account, "close", answer, actor=actor).payment or payment
     return ask_payment(deps, payment, actor=actor) if payment_is_open(payment.state) else payment
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -341,11 +341,12 @@ def _payment_of(recorded: Recorded, before: Payment) -> Payment:
 
 
 def _instruction_json(answer: PaymentAnswer) -> dict[str, object]:
-    members = asdict(answer.instruction)
-    expires_at = answer.instruction.expires_at
-    members["expires_at_micros"] = micros(expires_at) if expires_at else None
-    del members["expires_at"]
-    return members
+    instruction = answer.instruction
+    return {
+        "kind": instruction.kind.value,
+        "payload": dict(instruction.payload),
+        "expires_at_micros": micros(instruction.expires_at) if instruction.expires_at else None,
+    }
 
 
 def _reply(deps: Deps, payment: Payment, request: KeyedRequest, render: Callable[[PaymentView], Reply]) -> Reply:

@@ -1,6 +1,8 @@
 """PostgreSQL: one connection per thread, autocommit, and each batch of writes as one data-modifying statement."""
 
 import functools
+import itertools
+import re
 import threading
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,8 +18,8 @@ from gateway.store.rows import TASK
 from gateway.store.statements import Query, Write
 
 _CLAIM: Final = (
-    "UPDATE tasks SET tries = tries + 1, due_at = %s, lease = %s WHERE (kind, subject_id) IN"  # noqa: S608  names of our own schema
-    " (SELECT kind, subject_id FROM tasks WHERE state = 'due' AND due_at <= %s ORDER BY due_at LIMIT %s"
+    "UPDATE tasks SET tries = tries + 1, due_at = $1, lease = $2 WHERE (kind, subject_id) IN"  # noqa: S608  names of our own schema
+    " (SELECT kind, subject_id FROM tasks WHERE state = 'due' AND due_at <= $3 ORDER BY due_at LIMIT $4"
     f" FOR UPDATE SKIP LOCKED) RETURNING {', '.join(TASK.columns)}"
 )
 _LOST_RACE: Final = (
@@ -30,6 +32,8 @@ _LOST_SERVER: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.ReadOnlySqlTransaction,  # the server has become a standby: another connection may find the new one
+    psycopg.errors.UndefinedTable,  # not migrated yet
+    psycopg.errors.UndefinedColumn,
 )
 
 
@@ -41,16 +45,23 @@ def _combined(writes: tuple[Write, ...]) -> str:
     A guard must be able to undo its neighbours, so a guarded write that changed no row makes the statement fail by
     dividing by the count of its rows.
     """
-    parts = [f"w{i} AS ({write.sql.replace('?', '%s')} RETURNING 1)" for i, write in enumerate(writes)]
+    parts = [f"w{i} AS ({write.sql} RETURNING 1)" for i, write in enumerate(writes)]
     guards = [f"1 / (SELECT count(*) FROM w{i})" for i, write in enumerate(writes) if write.guarded]  # noqa: S608  statements of our own
-    return f"WITH {', '.join(parts)} SELECT {', '.join(guards or ['1'])}"
+    return _numbered(f"WITH {', '.join(parts)} SELECT {', '.join(guards or ['1'])}")
+
+
+@functools.lru_cache(maxsize=256)
+def _numbered(sql: str) -> str:
+    """The server's own marks, $1 $2 …, for each `?`; no literal of ours holds one."""
+    numbers = itertools.count(1)
+    return re.sub(r"\?", lambda _: f"${next(numbers)}", sql)
 
 
 class PostgresEngine:
     """One PostgreSQL database. A broken connection is dropped and opened anew by the next caller."""
 
     def __init__(self, conninfo: str) -> None:
-        self.dialect: Dialect = psycopg_dialect.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
+        self.dialect: Dialect = psycopg_dialect.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
         self._conninfo = conninfo
         self._local = threading.local()
         self._mutex = threading.Lock()
@@ -67,7 +78,7 @@ class PostgresEngine:
 
     def flush(self, batch: Batch) -> None:
         if len(batch) == 1 and not batch[0][0].guarded:
-            self._execute(batch[0][0].sql.replace("?", "%s"), batch[0][1])
+            self._execute(_numbered(batch[0][0].sql), batch[0][1])
             return
         self._execute(_combined(tuple(write for write, _ in batch)), [value for _, vs in batch for value in vs])
 
@@ -102,6 +113,8 @@ class PostgresEngine:
         # One width for every integer, so that one prepared statement serves all values.
         connection.adapters.register_dumper(int, Int8Dumper)
         connection.prepared_max = 256
+        # psycopg reads a statement of more than 50 values anew each time to find its %s; these come with $1, $2 …
+        connection.cursor_factory = psycopg.RawCursor
         self._local.connection = connection
         with self._mutex:
             self._connections.append(connection)

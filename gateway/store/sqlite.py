@@ -69,7 +69,7 @@ class SqliteEngine:
     def read(self, query: Query, values: Sequence[Any]) -> list[Row]:
         try:
             return self._reader().execute(query.sql, values).fetchall()
-        except sqlite3.OperationalError as exc:
+        except sqlite3.DatabaseError as exc:  # a damaged file included
             raise StoreUnavailable(str(exc)) from exc
 
     def flush(self, batch: Batch) -> None:

@@ -1,8 +1,10 @@
 """Calls about orders and their payments and refunds."""
 
+from datetime import timedelta
 from typing import Final
 
 from gateway.domain.order import Order, Person, PremiumSubject, Refund
+from gateway.domain.refusal import Refusal
 from gateway.domain.states import OrderState, PaymentState
 from gateway.services.ask_provider import read_payment
 from gateway.services.close_order import close_order
@@ -35,6 +37,7 @@ from schemas.order import (
 from schemas.payment import PaymentIn, PaymentOut, PaymentQuery
 from schemas.refund import RefundIn, RefundOut
 
+_TOKEN_AFTERLIFE: Final = timedelta(days=7)
 _NEWEST: Final = "ord_g"  # sorts behind every order id
 
 
@@ -70,7 +73,8 @@ def _open_order(call: Call) -> Reply:
 
 
 def _token(call: Call, order: Order) -> str:
-    return call.doorkeeper.issue_token(order.app, order.id, order.expires_at)
+    # It outlives the order, so that a payer can still see that it is paid; paying has its own limits.
+    return call.doorkeeper.issue_token(order.app, order.id, order.expires_at + _TOKEN_AFTERLIFE)
 
 
 def _read_order(call: Call) -> Reply:
@@ -83,7 +87,10 @@ def _list_orders(call: Call) -> Reply:
     query = call.query
     if "client_order_no" in query:
         view = order_by_client_no(call.deps, call.caller.app, query["client_order_no"])
+        call.caller.may_touch(view.order.id)
         return json_reply(200, {"orders": [order_shape(view)], "next_cursor": None})
+    if call.caller.order_id is not None:
+        raise Refusal("forbidden", "with an order token, name the order by its client_order_no")
     state = OrderState(query["state"]) if "state" in query else None
     limit = query["limit"]
     views = orders_of(call.deps, call.caller.app, before=query.get("cursor", _NEWEST), limit=limit + 1, state=state)
@@ -190,10 +197,11 @@ ROUTES: Final = (
         method="GET",
         rule="/v1/orders",
         name="list_orders",
-        summary="List orders, newest first",
+        summary="List orders, newest first, or find one by client_order_no",
         view=_list_orders,
+        order_token=True,
         query=OrderQuery(),
-        refusals=("not_found",),
+        refusals=("not_found", "forbidden"),
         answers={200: OrderListOut()},
     ),
     Route(

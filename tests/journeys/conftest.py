@@ -40,7 +40,7 @@ def _fast_beginnings() -> Iterator[None]:
         structlog.configure(**before)
 
 
-def _drop(*_event: object) -> None:
+def _drop(*_event: object) -> str:
     raise structlog.DropEvent
 
 

@@ -49,7 +49,7 @@ def _fits(fault: Fault, provider: str) -> bool:
     )
 
 
-def request_cases(operation: str, *, lastings: tuple[str, ...] = tuple(LASTINGS)) -> list[Case]:
+def request_cases(operation: str, *, lastings: tuple[str, ...] = ("once", "half_an_hour")) -> list[Case]:
     """Every fault that a request can meet, at one operation of both providers."""
     cases = [
         Case(provider=provider, operation=operation, fault=fault, lasting=lasting)

@@ -34,6 +34,7 @@ def test_order_is_paid_once_when_its_callbacks_meet_a_fault(
 ) -> None:
     """Callback, query or both bring the proof, whichever comes first."""
     world.worker_first = order_of_work == "worker_first"
+    world.watch_invariants()
     world.sandbox.faults.add(case.fault, **case.rule)
     order_id = world.open_order()
     payment = world.start(order_id, case.provider, METHOD[case.provider])

@@ -37,9 +37,12 @@ def _at(world: World, provider: str, names: dict[str, str], act: Callable[[], No
     setattr(world.network, when, watch)
 
 
+@pytest.mark.parametrize("callback", ["callback_comes", "callback_never_comes"])
 @pytest.mark.parametrize("provider", METHOD)
-def test_payment_during_close_pays_the_order(world: World, database: Database, provider: str) -> None:
+def test_payment_during_close_pays_the_order(world: World, database: Database, provider: str, callback: str) -> None:
     """The payer stands at the password page while the order is closed under their feet."""
+    if callback == "callback_never_comes":
+        world.sandbox.faults.add(Fault.CALLBACK_NEVER, operation="payment_callback")
     world.sandbox.faults.add(Fault.PAY_DURING_CLOSE, provider=provider, times=1)
     order_id = world.open_order()
     payment = world.start(order_id, provider, METHOD[provider])
@@ -49,6 +52,7 @@ def test_payment_during_close_pays_the_order(world: World, database: Database, p
 
     assert world.order(order_id).state is OrderState.PAID
     assert world.payment(payment).kept
+    assert not {"payment_closed", "order_closed"} & set(world.kinds(order_id))
     assert_settled(world, database)
 
 

@@ -104,6 +104,7 @@ def test_refund_is_made_once_when_its_calls_meet_a_fault(
     world: World, database: Database, case: Case, operation: str, lost: str
 ) -> None:
     """Before or after the provider took it: the same number again, the money back once."""
+    world.watch_invariants()
     if lost == "callback_never_comes":
         world.sandbox.faults.add(Fault.CALLBACK_NEVER, operation="refund_callback")
     order_id, _ = _paid(world, case.provider)

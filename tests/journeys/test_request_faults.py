@@ -5,7 +5,7 @@ import pytest
 from gateway.domain.states import OrderState, PaymentState
 from sandbox.faults import Fault
 from tests.journeys.accounts import ORDER_TTL_SECONDS
-from tests.journeys.faulting import METHOD, Case, request_cases
+from tests.journeys.faulting import LASTINGS, METHOD, Case, request_cases
 from tests.journeys.settled import assert_settled
 from tests.journeys.world import World
 from tests.support.databases import Database
@@ -15,6 +15,7 @@ _OTHER = {"wechatpay": "alipay", "alipay": "wechatpay"}
 
 
 def _switch_on(world: World, case: Case) -> None:
+    world.watch_invariants()
     world.network.loss = case.loss
     world.sandbox.faults.add(case.fault, **case.rule)
 
@@ -37,7 +38,7 @@ def _never_paid(world: World, order_id: str) -> None:
     assert "order_closed" == world.kinds(order_id)[-1]
 
 
-@pytest.mark.parametrize("case", request_cases("create"), ids=str)
+@pytest.mark.parametrize("case", request_cases("create", lastings=tuple(LASTINGS)), ids=str)
 def test_order_is_paid_once_when_create_meets_a_fault(world: World, database: Database, case: Case) -> None:
     """The front end repeats its request until it has an instruction, and the payer pays with that."""
     _switch_on(world, case)
@@ -55,7 +56,7 @@ def test_order_is_paid_once_when_create_meets_a_fault(world: World, database: Da
     assert_settled(world, database)
 
 
-@pytest.mark.parametrize("case", request_cases("create"), ids=str)
+@pytest.mark.parametrize("case", request_cases("create", lastings=tuple(LASTINGS)), ids=str)
 def test_order_is_closed_with_proof_when_create_met_a_fault_and_nobody_pays(
     world: World, database: Database, case: Case
 ) -> None:
@@ -69,12 +70,13 @@ def test_order_is_closed_with_proof_when_create_met_a_fault_and_nobody_pays(
     assert_settled(world, database)
 
 
-@pytest.mark.parametrize("case", request_cases("query"), ids=str)
+@pytest.mark.parametrize("case", request_cases("query", lastings=("four_times", "half_an_hour")), ids=str)
 @pytest.mark.parametrize("callback", ["callback_comes", "callback_never_comes"])
 def test_order_is_paid_once_when_queries_meet_a_fault(
     world: World, database: Database, case: Case, callback: str
 ) -> None:
     """With the callback lost as well, the queries alone must find the money."""
+    world.watch_invariants()
     _switch_on(world, case)
     if callback == "callback_never_comes":
         world.sandbox.faults.add(Fault.CALLBACK_NEVER, operation="payment_callback")
@@ -90,7 +92,7 @@ def test_order_is_paid_once_when_queries_meet_a_fault(
 
 @pytest.mark.parametrize("operation", ["query", "close"])
 @pytest.mark.parametrize("arrival", ["looked_at", "never_seen"])
-@pytest.mark.parametrize("case", request_cases("any", lastings=("once", "half_an_hour")), ids=str)
+@pytest.mark.parametrize("case", request_cases("any"), ids=str)
 def test_order_is_closed_with_proof_when_closing_meets_a_fault(
     world: World, database: Database, case: Case, operation: str, arrival: str
 ) -> None:

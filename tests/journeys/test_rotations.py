@@ -60,7 +60,7 @@ def test_wechatpay_callback_by_the_old_certificate_is_accepted_after_the_rotatio
 
 @pytest.mark.parametrize(
     "case",
-    [case for case in request_cases("certificates", lastings=("once", "half_an_hour")) if case.provider == "wechatpay"],
+    [case for case in request_cases("certificates") if case.provider == "wechatpay"],
     ids=str,
 )
 def test_wechatpay_rotation_while_the_download_fails_loses_no_payment(
@@ -156,7 +156,7 @@ def test_alipay_payments_after_a_rotation_verify_without_another_download(
 
 @pytest.mark.parametrize(
     "case",
-    [case for case in request_cases("certificates", lastings=("once", "half_an_hour")) if case.provider == "alipay"],
+    [case for case in request_cases("certificates") if case.provider == "alipay"],
     ids=str,
 )
 def test_alipay_rotation_while_the_download_fails_loses_no_payment(

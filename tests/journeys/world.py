@@ -23,6 +23,7 @@ from tests.journeys.crashing import Crash, CrashingEngine, Fate
 from tests.journeys.network import Network
 from tests.journeys.payer import open_cashier
 from tests.support.engines import TouchesOnce
+from tests.support.invariants import assert_invariants
 
 START: Final = datetime(2026, 3, 1, 10, 20, 30, 123456, tzinfo=BEIJING)
 AMOUNT_FEN: Final = 38001
@@ -169,7 +170,7 @@ class World:
 
     def refund(self, order_id: str, amount_fen: int | None = None, *, app: str = "web", no: str = "") -> Answer:
         """The app wants money back; the whole rest when no amount is given."""
-        content = {"client_refund_no": no or f"R-{next(self._names)}"}
+        content: Json = {"client_refund_no": no or f"R-{next(self._names)}"}
         content |= {} if amount_fen is None else {"amount_fen": amount_fen}
         return self.insist(f"/v1/orders/{order_id}/refunds", content, app=app)
 
@@ -223,6 +224,10 @@ class World:
         agenda, self.clock._agenda = self.clock._agenda, []
         self.clock.advance(seconds)
         self.clock._agenda = agenda
+
+    def watch_invariants(self) -> None:
+        """From now on the order model's invariants are checked after every step, not only at the end."""
+        self.watching = lambda: assert_invariants(self.gateway.store)
 
     def claim(self) -> list[Task]:
         """A worker takes what is due and dies before it does anything."""

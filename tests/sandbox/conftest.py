@@ -1,4 +1,4 @@
-"""One keyring for all tests (keys are slow to make), and a fresh pair of simulators on a frozen clock for each."""
+"""One keyring for all tests (keys are slow to make), and fresh simulators on a frozen clock for each."""
 
 from datetime import datetime
 
@@ -8,8 +8,10 @@ from sandbox.alipay import AlipaySimulator
 from sandbox.clock import BEIJING, SandboxClock
 from sandbox.faults import FaultBoard
 from sandbox.keyring import Keyring, create_keyring
+from sandbox.unionpay import UnionpaySimulator
 from sandbox.wechatpay import WechatpaySimulator
 from tests.sandbox.merchants import AlipayMerchant, Inbox, WechatpayMerchant
+from tests.sandbox.unionpay_merchant import UnionpayMerchant
 
 START = datetime(2026, 3, 1, 10, 20, 30, tzinfo=BEIJING)
 
@@ -44,3 +46,9 @@ def wechatpay(keyring: Keyring, clock: SandboxClock, faults: FaultBoard, inbox: 
 def alipay(keyring: Keyring, clock: SandboxClock, faults: FaultBoard, inbox: Inbox) -> AlipayMerchant:
     simulator = AlipaySimulator(keyring, clock=clock, faults=faults, post=inbox.post, trades_max=5)
     return AlipayMerchant(keyring, clock, simulator)
+
+
+@pytest.fixture
+def unionpay(keyring: Keyring, clock: SandboxClock, faults: FaultBoard, inbox: Inbox) -> UnionpayMerchant:
+    simulator = UnionpaySimulator(keyring, clock=clock, faults=faults, post=inbox.post, orders_max=5)
+    return UnionpayMerchant(keyring, clock, simulator)

@@ -24,7 +24,7 @@ def test_order_without_payments_closes_at_once(world: World) -> None:
 
 
 def test_order_with_an_open_payment_is_closing_until_the_provider_has_closed_it(world: World) -> None:
-    """N1: asked, closed there, asked again; the provider's answer is the evidence."""
+    """N1: asked, closed there, asked again; the second answer is the evidence."""
     order = world.open()
     payment = world.start(order)
     assert json.loads(world.close(order).body)["state"] == "closing"
@@ -34,8 +34,8 @@ def test_order_with_an_open_payment_is_closing_until_the_provider_has_closed_it(
 
     assert world.order(order.id).state is OrderState.CLOSED
     closed = world.payment(payment.id)
-    assert (closed.state, world.store.read().notification(closed.evidence_id).event) == (PaymentState.CLOSED, "close")
-    assert [call for call, _ in world.alpha.calls] == ["create", "query", "close"]
+    assert (closed.state, world.store.read().notification(closed.evidence_id).event) == (PaymentState.CLOSED, "query")
+    assert [call for call, _ in world.alpha.calls] == ["create", "query", "close", "query"]
     assert_invariants(world.store)
 
 

@@ -10,6 +10,8 @@ import pytest
 from gateway.domain.order import Order, Payment, TaskKind
 from gateway.domain.provider import RawCallback
 from gateway.domain.states import OrderState, PaymentState, RefundReason, RefundState
+from gateway.services.ask_provider import ask_payment
+from tests.support.databases import Database
 from tests.support.invariants import assert_invariants
 from tests.support.world import AMOUNT_FEN, World, subject
 
@@ -107,6 +109,25 @@ def test_two_channels_paid_at_the_same_moment_keep_exactly_one(world: World) -> 
         assert [one.outcome for one in outcomes] == ["applied", "applied"]
         assert sorted(world.payment(payment.id).kept for payment in payments) == [False, True]
         assert [refund.amount_fen for refund in world.refunds(order)] == [AMOUNT_FEN]
+    assert_invariants(world.store)
+
+
+def test_one_payment_told_paid_by_two_messages_at_the_same_moment_is_booked_once(
+    world: World, database: Database
+) -> None:
+    """Two notices with different ids, and our own question, meet: one transition, one ledger entry, one chain."""
+    sisters = [World(world.store, seed=seed, sister=world) for seed in (2, 3, 4)]
+    for round_ in range(ROUNDS):
+        order = world.open(f"C-{round_}")
+        payment = world.start(order)
+        raws = [_paid_callback(world, payment) for _ in range(2)]
+        _at_once(
+            lambda payment=payment, raws=raws: sisters[0].deliver(payment, raws[0]),
+            lambda payment=payment, raws=raws: sisters[1].deliver(payment, raws[1]),
+            lambda payment=payment: ask_payment(sisters[2].deps, payment, actor="worker"),
+        )
+
+    assert database.rows("SELECT count(*) FROM ledger_entries") == [(ROUNDS,)]
     assert_invariants(world.store)
 
 

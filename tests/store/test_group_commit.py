@@ -152,14 +152,14 @@ def test_many_threads_each_get_their_own_result(store: Store, database: Any) -> 
     assert database.rows("SELECT count(*) FROM orders") == [(901,)]
 
 
-def test_folder_that_cannot_be_written_is_unavailable_and_recovers(store: Store, tmp_path: Any) -> None:
+def test_lock_that_cannot_be_opened_is_unavailable_and_recovers(store: Store, database: Any) -> None:
     """A failure to make the lock file is no reason to fail for ever."""
-    engine = store._engine.inner
-    path, engine._path = engine._path, tmp_path / "absent" / "orders.sqlite3"
+    obstacle = database.path.with_name(f"{database.path.name}.lock")
+    obstacle.mkdir()
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
             store.run(_insert(an_order()))
-    engine._path = path
+    obstacle.rmdir()
     store.run(_insert(an_order()))
 
     assert store.read().order("ord_1") is not None

@@ -35,6 +35,7 @@ REQUESTS: dict[str, OddRequest] = {
         "data": b"{}",
         "environ_overrides": {"CONTENT_LENGTH": "3", "wsgi.input_terminated": True},
     },
+    "length-of-5000-digits": {"data": b"{}", "environ_overrides": {"CONTENT_LENGTH": "9" * 5000}},
     "length-of-gigabytes": {"data": b"{}", "environ_overrides": {"CONTENT_LENGTH": "0000000019999999999"}},
     "chunked": {
         "input_stream": io.BytesIO(b"{}"),

@@ -1,0 +1,109 @@
+"""Refunds that were not ours, and the cumulative sums that some providers tell: every fen is booked once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from gateway.domain.report import RefundReport, ReportedRefundState, ReportedState
+from gateway.domain.states import RefundReason, RefundState
+from tests.support.invariants import assert_invariants
+from tests.support.world import AMOUNT_FEN, World, subject
+
+
+def test_refund_made_in_the_providers_console_is_booked_once(world: World) -> None:
+    """Its number is not ours; the notice of it, repeated under another id, is not a second refund."""
+    order, payment = world.paid(subject=subject())
+    said = RefundReport(out_refund_no="console-7", state=ReportedRefundState.SUCCEEDED, amount_fen=500)
+    outcomes = [
+        world.deliver(payment, world.alpha.callback(payment.out_trade_no, refund=said, dedup_key=key)).outcome
+        for key in ("a", "b", "a")
+    ]
+
+    assert outcomes == ["applied", "duplicate", "duplicate"]
+    assert [(r.reason, r.state, r.amount_fen) for r in world.refunds(order)] == [
+        (RefundReason.OUTSIDE, RefundState.SUCCEEDED, 500)
+    ]
+    assert world.order(order.id).amount_refunded_fen == 500
+    assert_invariants(world.store)
+
+
+def test_refund_in_the_console_beyond_what_is_free_is_quarantined(world: World) -> None:
+    """More than the payment cannot have gone back."""
+    order, payment = world.paid()
+    world.refund(order, AMOUNT_FEN - 100)
+    said = RefundReport(out_refund_no="console-7", state=ReportedRefundState.SUCCEEDED, amount_fen=101)
+    accepted = world.deliver(payment, world.alpha.callback(payment.out_trade_no, refund=said))
+
+    assert (accepted.outcome, accepted.reason) == ("quarantined", "refund_exceeds_payment")
+    assert_invariants(world.store)
+
+
+def _total(world: World, payment: Any, total_fen: int, **more: Any) -> Any:
+    return world.deliver(payment, world.alpha.callback(payment.out_trade_no, refunded_total_fen=total_fen, **more))
+
+
+def test_total_above_what_we_know_is_a_refund_made_outside(world: World) -> None:
+    """Each step books the difference; the same sum again, or an older one, books nothing."""
+    order, payment = world.paid()
+    outcomes = [_total(world, payment, total).outcome for total in (0, 300, 300, 500, 300)]
+
+    assert outcomes == ["duplicate", "applied", "duplicate", "applied", "duplicate"]
+    assert [refund.amount_fen for refund in world.refunds(order)] == [300, 200]
+    assert world.payment(payment.id).amount_refunded_fen == 500
+    assert_invariants(world.store)
+
+
+def test_total_that_holds_our_refund_in_flight_is_not_counted_twice(world: World) -> None:
+    """The sum already contains our refund, whose own proof comes later."""
+    order, payment = world.paid()
+    refund = world.refund(order, 300)
+    world.work()
+    assert _total(world, payment, 300).outcome == "duplicate"
+    said = RefundReport(out_refund_no=refund.out_refund_no, state=ReportedRefundState.SUCCEEDED)
+    _total(world, payment, 300, refund=said)
+
+    assert world.payment(payment.id).amount_refunded_fen == 300
+    assert len(world.refunds(order)) == 1
+    assert_invariants(world.store)
+
+
+def test_total_that_holds_ours_and_one_made_outside_is_split(world: World) -> None:
+    """The proof of ours comes with a larger sum: the rest was made outside."""
+    order, payment = world.paid()
+    refund = world.refund(order, 300)
+    world.work()
+    said = RefundReport(out_refund_no=refund.out_refund_no, state=ReportedRefundState.SUCCEEDED)
+    _total(world, payment, 450, refund=said)
+
+    assert sorted((r.reason.value, r.amount_fen) for r in world.refunds(order)) == [("asked", 300), ("outside", 150)]
+    assert world.payment(payment.id).amount_refunded_fen == 450
+    assert_invariants(world.store)
+
+
+def test_total_and_refund_at_once_count_once(world: World) -> None:
+    """The callback with the sum and the answer to our question race, many rounds."""
+    world.alpha.tells_total = True
+    sisters = [World(world.store, seed=seed, sister=world) for seed in (2, 3)]
+    for round_ in range(10):
+        order, payment = world.paid(f"C-{round_}")
+        refund = world.refund(order, 300)
+        world.work()
+        world.alpha.refunds[refund.out_refund_no].state = ReportedRefundState.SUCCEEDED
+        raws = [world.alpha.refund_callback(refund.out_refund_no), world.alpha.callback(payment.out_trade_no)]
+        with ThreadPoolExecutor(2) as pool:
+            for sister, raw in zip(sisters, raws, strict=True):
+                pool.submit(sister.deliver, payment, raw)
+        assert world.payment(payment.id).amount_refunded_fen == 300
+    assert_invariants(world.store)
+
+
+def test_refund_of_a_payment_first_heard_of_by_its_refund(world: World) -> None:
+    """The callback of the payment was lost: the refund's tells both, and both are booked."""
+    order = world.open()
+    payment = world.start(order)
+    world.alpha.pay(payment.out_trade_no)
+    said = RefundReport(out_refund_no="console-7", state=ReportedRefundState.SUCCEEDED, amount_fen=500)
+    world.deliver(payment, world.alpha.callback(payment.out_trade_no, state=ReportedState.PAID, refund=said))
+
+    assert world.payment(payment.id).amount_refunded_fen == 500
+    assert world.order(order.id).state == "paid"
+    assert_invariants(world.store)
