@@ -167,7 +167,7 @@ class PaymentRequest:
     created_at: datetime
     expires_at: datetime
     notify_url: str
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from gateway.domain.faults import frames_of
 from gateway.domain.order import Task, TaskKind, TaskState
 from gateway.domain.provider import OperationUnsupported, ProviderError
 from gateway.domain.schedule import CLOSE_PAUSES, QUERY_PAUSES, REFUND_QUERY_PAUSES, RETRY_PAUSES, pause
@@ -148,7 +149,9 @@ class Worker:
             again, state, error = None, TaskState.DEAD, "the subject does not exist"
         except Exception as exc:
             again, error = pause(kind.pauses, task.tries), type(exc).__name__
-            _log.exception("task_failed", kind=task.kind.value, subject_id=task.subject_id)
+            _log.error(
+                "task_failed", kind=task.kind.value, subject_id=task.subject_id, error=error, frames=frames_of(exc)
+            )
         self._settle(task, state, again, error)
 
     def _settle(self, task: Task, state: TaskState, again: timedelta | None, error: str) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from gateway.domain.clock import Clock
@@ -27,12 +28,23 @@ class Metrics:
         self.callbacks = Counter(
             "jiaofei_callbacks", "Callbacks answered", ("account", "outcome", "reason"), registry=self.registry
         )
-        self.registry.register(_StoreGauges(deps))
-        self.registry.register(_KeyGauges(deps.providers, deps.clock))
+        self._gauges = (_StoreGauges(deps), _KeyGauges(deps.providers, deps.clock))
+        for gauge in self._gauges:
+            self.registry.register(gauge)
 
     def text(self) -> bytes:
-        """The exposition."""
-        return generate_latest(self.registry)
+        """
+        The exposition; where PROMETHEUS_MULTIPROC_DIR names a folder, of all web processes that share it.
+
+        Source: prometheus_client, "Multiprocess Mode": the variable decides, at import, how counters keep their values.
+        """
+        if values.ValueClass is values.MutexValue:
+            return generate_latest(self.registry)
+        merged = CollectorRegistry()
+        MultiProcessCollector(merged)  # type: ignore[no-untyped-call]
+        for gauge in self._gauges:
+            merged.register(gauge)
+        return generate_latest(merged)
 
 
 class _StoreGauges(Collector):

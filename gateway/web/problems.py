@@ -8,6 +8,7 @@ import structlog
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
+from gateway.domain.faults import frames_of
 from gateway.domain.refusal import Refusal
 from gateway.services.idempotent import Reply
 from gateway.store import StoreContended, StoreUnavailable
@@ -129,11 +130,5 @@ def _store_down(exc: Exception) -> Response:
 
 
 def _unexpected(exc: Exception) -> Response:
-    # No message and no locals: either might hold what must not be logged.
-    frames = []
-    trace = exc.__traceback__
-    while trace is not None:
-        frames.append(f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    _log.error("request_failed", error=type(exc).__name__, frames=frames[-8:], request_id=g.request_id)
+    _log.error("request_failed", error=type(exc).__name__, frames=frames_of(exc), request_id=g.request_id)
     return problem_response(Refusal("internal_error", "the fault is ours and is logged under this request_id"))
