@@ -59,6 +59,7 @@ ON_DELIVERY: Final = frozenset(
         Fault.GBK_BODY,
     }
 )
+"""What deliveries have in common; a provider's notices leave out, or add, what only some have."""
 
 PROVIDERS: Final = frozenset({"", "wechatpay", "alipay", "unionpay"})
 REQUEST_OPERATIONS: Final = (

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.domain.order import LedgerAccount, LedgerEntry, Payment, Refund, TaskKind
-from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState
+from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState, Source
 from gateway.domain.schedule import REFUND_QUERY_PAUSES, pause
 from gateway.domain.states import REFUND_ARROWS, RefundReason, RefundState
 from gateway.services.deps import Deps
@@ -46,6 +46,17 @@ def refund_contradiction(payment: Payment, refund: Refund | None, report: Provid
         free = payment.amount_fen - payment.amount_refunded_fen - payment.amount_refunding_fen
         return "refund_exceeds_payment" if said.amount_fen > free else ""
     return ""
+
+
+def must_wait(payment: Payment, refund: Refund | None, report: ProviderReport) -> bool:
+    """
+    True for a callback that tells of more money gone back than we know, by no refund of ours, while ours are in flight.
+
+    The surplus may be one of ours whose own proof is still to come, or a refund made elsewhere that nobody will tell of
+    again. Only the end of those in flight can decide, so the provider is asked to send it once more.
+    """
+    more = (report.refunded_total_fen or 0) > payment.amount_refunded_fen
+    return report.source is Source.CALLBACK and more and refund is None and payment.amount_refunding_fen > 0
 
 
 def _is_outside_success(said: RefundReport) -> bool:

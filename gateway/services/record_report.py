@@ -28,7 +28,12 @@ from gateway.domain.states import (
 )
 from gateway.services.deps import Deps
 from gateway.services.order_change import OrderChange
-from gateway.services.record_refund import RefundRecorder, named_refund, refund_contradiction
+from gateway.services.record_refund import (
+    RefundRecorder,
+    must_wait,
+    named_refund,
+    refund_contradiction,
+)
 from gateway.services.tasks import due_task
 from gateway.store import ReportView, Tx
 
@@ -96,7 +101,11 @@ def record_report(
         refund = named_refund(tx, report)
         reason = _contradiction(view.payment, report) or refund_contradiction(view.payment, refund, report)
         change = OrderChange(tx, view.order, now=now, actor=actor)
-        if reason:
+        if not reason and must_wait(view.payment, refund, report):
+            recorded = Recorded(state=NotificationState.ORPHAN, reason="refunds_in_flight")
+            if view.known:
+                return recorded
+        elif reason:
             recorded = _quarantine(change, view.payment, report, evidence_id, reason)
         else:
             judge = _Judge(

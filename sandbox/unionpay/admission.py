@@ -47,7 +47,7 @@ def request_fields(body: bytes) -> dict[str, str]:
     The form's fields without the blank ones, read in the encoding they name.
 
     Raises:
-        Refusal: 10 for an unknown encoding, undecodable bytes, or a field given twice.
+        Refusal: 10 for an unknown encoding, undecodable bytes, a field given twice, or a value that was not trimmed.
     """
     try:
         named = [value for name, value in form_pairs(body, "latin-1") if name == "encoding"]
@@ -57,7 +57,10 @@ def request_fields(body: bytes) -> dict[str, str]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise Refusal("10", "同名字段重复")
-    return {name: value for name, value in fields.items() if value.strip()}
+    kept = {name: value for name, value in fields.items() if value.strip()}
+    if any(value != value.strip() for value in kept.values()):
+        raise Refusal("10", "字段首尾有空格")
+    return kept
 
 
 def admit(world: World, fields: dict[str, str], place: str, routes: Iterable[Route]) -> Call:

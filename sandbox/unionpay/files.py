@@ -63,11 +63,13 @@ def settlement_file(world: World, call: Call) -> dict[str, str]:
 
 def line_of(columns: Mapping[int, str]) -> bytes:
     """One line: columns by number from 1, cut or filled with spaces to their width in bytes, CRLF at the end."""
-    cells = [
-        columns.get(number, "").encode("gbk", "replace")[:width].ljust(width)
-        for number, width in enumerate(COLUMN_WIDTHS, 1)
-    ]
-    return b" ".join(cells) + b"\r\n"
+    return b" ".join(_cell(columns.get(number, ""), width) for number, width in enumerate(COLUMN_WIDTHS, 1)) + b"\r\n"
+
+
+def _cell(text: str, width: int) -> bytes:
+    """Cut between two characters, never within one."""
+    cut = text.encode("gbk", "replace")[:width]
+    return cut.decode("gbk", "ignore").encode("gbk").ljust(width)
 
 
 def _line(order: Order, item: Movement) -> bytes:

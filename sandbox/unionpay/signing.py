@@ -56,7 +56,7 @@ def certificate_text(certificate: x509.Certificate) -> str:
 
 def signed_text(fields: Mapping[str, str]) -> str:
     """`k=v` joined by `&` in order of code point: no `signature`, no blank values, no URL-encoding."""
-    kept = {name: value.strip() for name, value in fields.items() if name != "signature" and value.strip()}
+    kept = {name: value for name, value in fields.items() if name != "signature" and value.strip()}
     return "&".join(f"{name}={kept[name]}" for name in sorted(kept))
 
 

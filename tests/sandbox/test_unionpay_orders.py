@@ -141,13 +141,22 @@ def test_request_that_breaks_a_rule_is_refused(unionpay: UnionpayMerchant, chang
 
 
 def test_request_signed_and_then_altered_is_refused(unionpay: UnionpayMerchant) -> None:
-    """11: one fen less than was signed; and a field sent with a space that was not signed."""
+    """11: one fen less than was signed, or a field that was not; a blank field is no field."""
     sound = unionpay.fields("qr")
     altered = sound | {"txnAmt": "38000"}
     added = sound | {"reqReserved": "x"}
 
     assert [unionpay.read(unionpay.post("qr", fields))["respCode"] for fields in (altered, added)] == ["11", "11"]
     assert unionpay.read(unionpay.post("qr", sound | {"accNo": " "}))["respCode"] == "00"
+
+
+def test_request_with_a_value_not_trimmed_is_refused(unionpay: UnionpayMerchant) -> None:
+    """10, whether it was signed with its space or without."""
+    signed_with = unionpay.fields("qr", orderDesc="医保缴费 ")
+    signed_without = unionpay.fields("qr", orderDesc="医保缴费") | {"orderDesc": "医保缴费 "}
+    answers = [unionpay.read(unionpay.post("qr", fields)) for fields in (signed_with, signed_without)]
+
+    assert [answer["respCode"] for answer in answers] == ["10", "10"]
 
 
 def test_request_signed_in_gbk_but_sent_as_utf8_is_refused(unionpay: UnionpayMerchant) -> None:

@@ -62,3 +62,11 @@ def test_settlement_line_is_written_byte_for_byte_as_the_vector(position: int) -
 
     assert LINES[position] == line_of(columns)
     assert len(LINES[position]) == 609
+
+
+def test_settlement_line_cuts_long_text_between_characters() -> None:
+    """32 bytes of reqReserved: an ASCII letter and 15 of 20 characters, then a space."""
+    line = line_of({35: "x" + "医" * 20})
+
+    assert len(line) == 609
+    assert line[397:430].decode("gbk") == "x" + "医" * 15 + "  "

@@ -57,12 +57,29 @@ def test_total_that_holds_our_refund_in_flight_is_not_counted_twice(world: World
     order, payment = world.paid()
     refund = world.refund(order, 300)
     world.work()
-    assert _total(world, payment, 300).outcome == "duplicate"
+    early = world.alpha.callback(payment.out_trade_no, refunded_total_fen=300)
+    assert world.deliver(payment, early).outcome == "orphan"
     said = RefundReport(out_refund_no=refund.out_refund_no, state=ReportedRefundState.SUCCEEDED)
     _total(world, payment, 300, refund=said)
 
+    assert world.deliver(payment, early).outcome == "duplicate"
     assert world.payment(payment.id).amount_refunded_fen == 300
     assert len(world.refunds(order)) == 1
+    assert_invariants(world.store)
+
+
+def test_console_refund_told_while_ours_is_in_flight_is_booked_when_ours_has_failed(world: World) -> None:
+    """Its only notice came too early to be judged: it was not acknowledged, so it comes again."""
+    order, payment = world.paid()
+    refund = world.refund(order, 300)
+    world.work()
+    notice = world.alpha.callback(payment.out_trade_no, refunded_total_fen=AMOUNT_FEN)
+    early = world.deliver(payment, notice).outcome
+    failed = RefundReport(out_refund_no=refund.out_refund_no, state=ReportedRefundState.FAILED)
+    world.deliver(payment, world.alpha.callback(payment.out_trade_no, refund=failed))
+
+    assert (early, world.deliver(payment, notice).outcome) == ("orphan", "applied")
+    assert world.payment(payment.id).amount_refunded_fen == AMOUNT_FEN
     assert_invariants(world.store)
 
 
