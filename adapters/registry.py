@@ -11,6 +11,7 @@ ENTRY_POINT_GROUP: Final = "jiaofei.adapters"
 _BUILDERS: Final = {
     "wechatpay": "adapters.wechatpay:build",
     "alipay": "adapters.alipay:build",
+    "unionpay": "adapters.unionpay:build",
 }
 
 

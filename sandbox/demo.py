@@ -55,6 +55,14 @@ SCENARIOS: Final = (
     Scenario(title="callback arrives", provider="wechatpay", method="native"),
     Scenario(title="callback arrives", provider="alipay", method="wap", opens=True),
     Scenario(title="callback arrives", provider="alipay", method="qr"),
+    Scenario(
+        title="callback arrives",
+        provider="unionpay",
+        method="wap",
+        fields={"return_url": "https://front.example/paid"},
+        opens=True,
+    ),
+    Scenario(title="callback arrives", provider="unionpay", method="app"),
     Scenario(title="callback never comes", provider="wechatpay", method="native", faults=("callback_never",)),
 )
 
@@ -121,9 +129,12 @@ class Installation:
         """Call the sandbox's control interface."""
         return self._json(method, f"{self.sandbox_url}/control{path}", body, {})
 
-    def open_page(self, url: str) -> None:
-        """Open a page as the payer's browser does."""
-        self._http.get(url, timeout=_CALL_SECONDS).raise_for_status()
+    def open_cashier(self, instruction: Mapping[str, Any]) -> None:
+        """Do with a redirect or a form what the payer's browser does."""
+        payload = instruction["payload"]
+        method = "POST" if instruction["kind"] == "form" else "GET"
+        answer = self._http.request(method, payload["url"], data=payload.get("fields"), timeout=_CALL_SECONDS)
+        answer.raise_for_status()
 
     def _json(self, method: str, url: str, body: Any, headers: Mapping[str, str]) -> Any:
         answer = self._http.request(method, url, json=body, headers=dict(headers), timeout=_CALL_SECONDS)
@@ -202,7 +213,7 @@ def walk(installation: Installation, scenario: Scenario) -> Callable[[], Outcome
     for fault in scenario.faults:
         installation.control("POST", "/faults", {"fault": fault, **paid})
     if scenario.opens:
-        installation.open_page(payment["instruction"]["payload"]["url"])
+        installation.open_cashier(payment["instruction"])
     installation.control("POST", "/pay", paid)
 
     def finish() -> Outcome:

@@ -75,6 +75,7 @@ def init(folder: Path, port: int, sandbox_port: int, database: str) -> None:
         public_key_id=_toml(identities.public_key_id),
         app_id=_toml(identities.app_id),
         seller_id=_toml(identities.seller_id),
+        mer_id=_toml(identities.mer_id),
     )
     _write_private(folder / "gateway.toml", text.rstrip("\n"))
     click.echo(f"written: {folder / 'gateway.toml'} and {vault}{os.sep}")
@@ -135,4 +136,16 @@ app_id = $app_id
 seller_id = $seller_id
 app_private_key = "file:secrets/sandbox/alipay_app_private_key.pem"
 alipay_public_key = "file:secrets/sandbox/alipay_public_key.pem"
+
+[accounts.unionpay]
+provider = "unionpay"
+base_url = "http://127.0.0.1:$sandbox_port/unionpay"
+file_url = "http://127.0.0.1:$sandbox_port/unionpay/filedownload/"
+mer_id = $mer_id
+sign_private_key = "file:secrets/sandbox/unionpay_merchant_private_key.pem"
+sign_certificate = "file:secrets/sandbox/unionpay_merchant_certificate.pem"
+root_certificates = "file:secrets/sandbox/unionpay_root_certificate.pem"
+middle_certificates = "file:secrets/sandbox/unionpay_middle_certificate.pem"
+encrypt_certificate = "file:secrets/sandbox/unionpay_encryption_certificate.pem"
+term_id = "00000001"
 """)

@@ -124,6 +124,7 @@ class _Identities:
     public_key_id = "PUB_KEY_ID_01"
     app_id = "2099000000000001"
     seller_id = "2088999900000001"
+    mer_id = "999900000000001"
 
 
 def _secret(folder: Path, name: str) -> Secret:

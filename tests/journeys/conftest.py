@@ -22,22 +22,24 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
     return create_keyring(tmp_path_factory.mktemp("journeys") / "ring")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _fast_beginnings() -> Iterator[None]:
+_load_once = cache(serialization.load_der_private_key)
+
+
+@pytest.fixture(autouse=True)
+def _fast_beginnings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """
     Journeys build hundreds of gateways of the same settings and lose nothing when the power fails: each key is checked
     once, the public document is not made, no disk waited for, nothing logged.
     """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serialization, "load_der_private_key", cache(serialization.load_der_private_key))
-        patch.setattr(openapi, "build_spec", lambda _routes: {})
-        pragmas = tuple(pragma.replace("synchronous = FULL", "synchronous = OFF") for pragma in sqlite._PRAGMAS)
-        assert pragmas != sqlite._PRAGMAS
-        patch.setattr(sqlite, "_PRAGMAS", pragmas)
-        before = structlog.get_config()
-        structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
-        yield
-        structlog.configure(**before)
+    monkeypatch.setattr(serialization, "load_der_private_key", _load_once)
+    monkeypatch.setattr(openapi, "build_spec", lambda _routes: {})
+    pragmas = tuple(pragma.replace("synchronous = FULL", "synchronous = OFF") for pragma in sqlite._PRAGMAS)
+    assert pragmas != sqlite._PRAGMAS
+    monkeypatch.setattr(sqlite, "_PRAGMAS", pragmas)
+    before = structlog.get_config()
+    structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
+    yield
+    structlog.configure(**before)
 
 
 def _drop(*_event: object) -> str:

@@ -63,6 +63,15 @@ def test_notify_whose_value_is_split_into_fields_is_refused() -> None:
     assert callback_of_spread is None
 
 
+@pytest.mark.parametrize("again", [b"txnAmt=38001", b"txnAmt=1", b"txnAmt=", b"signature=x", b"signature="])
+@pytest.mark.parametrize("first", [True, False])
+def test_notify_with_a_field_twice_is_refused(again: bytes, *, first: bool) -> None:
+    """Also where the second says the same: nobody chooses which of them counts."""
+    body = peer.notify_body(peer.paid())
+    with pytest.raises(CallbackRefused, match="malformed"):
+        PROVIDER.parse_callback(peer.callback(again + b"&" + body if first else body + b"&" + again))
+
+
 def test_notify_with_brackets_in_a_value_is_read() -> None:
     """`&` inside brackets is part of the value, also for us."""
     assert ReportedState.PAID is report_of(peer.paid(reserved="{a=1&b=[2&3]}")).state

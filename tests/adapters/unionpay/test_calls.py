@@ -10,7 +10,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from adapters.unionpay.adapter import UnionpayProvider
-from adapters.unionpay.form import Malformed, read_answer
 from gateway.domain.clock import CHINA
 from gateway.domain.provider import (
     InstructionKind,
@@ -283,42 +282,6 @@ def test_unreachable_gateway_is_unavailable() -> None:
     """Nothing was sent, for certain."""
     with playing(network.connection_refused()), pytest.raises(ProviderUnavailable):
         PROVIDER.query(peer.ref())
-
-
-@pytest.mark.parametrize(
-    ("body", "wanted"),
-    [
-        (b"a=1&b=2", {"a": "1", "b": "2"}),
-        (b"{a=1&b=2}", {"a": "1", "b": "2"}),
-        (b"a=&b=x=y==", {"a": "", "b": "x=y=="}),
-        (b"a={x=1&y=2}&b=[1&2]z&c=+/=", {"a": "{x=1&y=2}", "b": "[1&2]z", "c": "+/="}),
-        (b"a={x=[1&2}&b=1", {"a": "{x=[1&2}", "b": "1"}),
-        (b"a={x&b=1", {"a": "{x&b=1"}),
-        (b"a=1&encoding=GBK&b=\xb3\xc9", {"a": "1", "encoding": "GBK", "b": "成"}),
-        (b"encoding=gbk&b=\xc0\x7b\xc0\x5b&c=1", {"encoding": "gbk", "b": "纚繹", "c": "1"}),
-    ],
-    ids=["plain", "wrapped", "blank", "brackets", "first-bracket", "unclosed", "gbk", "gbk-bytes-like-brackets"],
-)
-def test_answer_is_split_as_by_the_vendor(body: bytes, wanted: dict[str, str]) -> None:
-    """`&` ends a value outside brackets; the first closing one closes; the first `=` ends the name."""
-    if b"ncoding" not in body:
-        wrapped = body.startswith(b"{a=1")
-        body = b"{encoding=UTF-8&" + body[1:] if wrapped else b"encoding=UTF-8&" + body
-        wanted = {"encoding": "UTF-8", **wanted}
-
-    assert wanted == read_answer(body).fields
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"&", b"a", b"a=1&", b"a=1&&b=2", b"=1", b"a=1&a=2", b"encoding=GBK&a=\xff", b"encoding=x&a=1", b"a b=1",
-     b"encoding=UTF-8&a=\xff", b"x=encoding=GBK"],
-    ids=repr,
-)  # fmt: skip
-def test_body_that_is_no_message_is_malformed(body: bytes) -> None:
-    """Half answers, pages, a name twice, bytes of another encoding."""
-    with pytest.raises(Malformed):
-        read_answer(body)
 
 
 # --- refunds and undo -------------------------------------------------------------------------------------------------
