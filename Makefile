@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV ?= uv
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+PEERS := wechatpayv3 python-alipay-sdk alipay-sdk-python
 
 .PHONY: help demo run test check lint bench lock clean
 
@@ -39,12 +41,17 @@ lint: $(VENV)/dev.ready ## style, types, import rule
 
 check: lint test ## everything that must hold before a commit
 
-bench: $(VENV)/dev.ready ## throughput and cost, as ratios in one run
+build/bench/peers/%: requirements/bench-%.txt $(VENV)/dev.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --target $@ -r $<
+	@touch $@
+
+bench: $(VENV)/dev.ready $(PEERS:%=build/bench/peers/%) ## throughput and cost, as ratios in one run
 	$(BIN)/python -m bench
 
 lock: ## pin every dependency anew, with hashes (needs uv)
-	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --upgrade requirements/dev.in -o requirements/dev.txt
-	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements/runtime.in -c requirements/dev.txt -o requirements/runtime.txt
+	$(COMPILE) --upgrade requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) requirements/runtime.in -c requirements/dev.txt -o requirements/runtime.txt
+	for peer in $(PEERS); do $(COMPILE) --upgrade requirements/bench-$$peer.in -o requirements/bench-$$peer.txt; done
 
 clean: ## forget the environment and what demo and run left behind
-	rm -rf $(VENV) var
+	rm -rf $(VENV) var build
