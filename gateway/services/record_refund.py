@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.domain.order import LedgerAccount, LedgerEntry, Payment, Refund, TaskKind
-from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState, Source
+from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState, ReportedState, Source
 from gateway.domain.schedule import REFUND_QUERY_PAUSES, pause
-from gateway.domain.states import REFUND_ARROWS, RefundReason, RefundState
+from gateway.domain.states import REFUND_ARROWS, PaymentState, RefundReason, RefundState
 from gateway.services.deps import Deps
 from gateway.services.order_change import OrderChange
 from gateway.services.tasks import due_task
@@ -48,15 +48,29 @@ def refund_contradiction(payment: Payment, refund: Refund | None, report: Provid
     return ""
 
 
-def must_wait(payment: Payment, refund: Refund | None, report: ProviderReport) -> bool:
+def is_ahead_of_payment(payment: Payment, report: ProviderReport) -> bool:
     """
-    True for a callback that tells of more money gone back than we know, by no refund of ours, while ours are in flight.
+    True for a callback that tells of money gone back from a payment that is not proven yet, and not how much it was.
 
-    The surplus may be one of ours whose own proof is still to come, or a refund made elsewhere that nobody will tell of
-    again. Only the end of those in flight can decide, so the provider is asked to send it once more.
+    UnionPay's notice of a refund names the refund's amount alone. The payment's own proof is found by query.
     """
+    said = report.source is Source.CALLBACK and report.refund is not None and report.amount_fen is None
+    return said and report.state is ReportedState.PAID and payment.state is not PaymentState.PAID
+
+
+def wait_reason(payment: Payment, refund: Refund | None, report: ProviderReport) -> str:
+    """
+    Why a callback cannot be judged yet, so that the provider is asked to send it once more; "" if it can.
+
+    It is ahead of its payment; or it tells of more money gone back than we know, by no refund of ours, while ours are
+    in flight. The surplus may be one of ours whose own proof is still to come, or a refund made elsewhere that nobody
+    will tell of again: only the end of those in flight can decide.
+    """
+    if is_ahead_of_payment(payment, report):
+        return "payment_not_proven"
     more = (report.refunded_total_fen or 0) > payment.amount_refunded_fen
-    return report.source is Source.CALLBACK and more and refund is None and payment.amount_refunding_fen > 0
+    in_flight = report.source is Source.CALLBACK and more and refund is None and payment.amount_refunding_fen > 0
+    return "refunds_in_flight" if in_flight else ""
 
 
 def _is_outside_success(said: RefundReport) -> bool:

@@ -30,9 +30,10 @@ from gateway.services.deps import Deps
 from gateway.services.order_change import OrderChange
 from gateway.services.record_refund import (
     RefundRecorder,
-    must_wait,
+    is_ahead_of_payment,
     named_refund,
     refund_contradiction,
+    wait_reason,
 )
 from gateway.services.tasks import due_task
 from gateway.store import ReportView, Tx
@@ -101,8 +102,9 @@ def record_report(
         refund = named_refund(tx, report)
         reason = _contradiction(view.payment, report) or refund_contradiction(view.payment, refund, report)
         change = OrderChange(tx, view.order, now=now, actor=actor)
-        if not reason and must_wait(view.payment, refund, report):
-            recorded = Recorded(state=NotificationState.ORPHAN, reason="refunds_in_flight")
+        waiting_for = wait_reason(view.payment, refund, report)
+        if not reason and waiting_for:
+            recorded = Recorded(state=NotificationState.ORPHAN, reason=waiting_for)
             if view.known:
                 return recorded
         elif reason:
@@ -153,11 +155,12 @@ def keep_message(
 def _contradiction(payment: Payment, report: ProviderReport) -> str:
     """What in an authentic report cannot be true of this payment; "" if nothing."""
     settled = payment.state is PaymentState.PAID
+    unstated = not settled and report.state is ReportedState.PAID and report.amount_fen is None
     checks = (
         (bool(report.contradictions), ",".join(report.contradictions)),
         (report.amount_fen not in (None, payment.amount_fen), "amount"),
         (report.currency not in (None, CURRENCY), "currency"),
-        (not settled and report.state is ReportedState.PAID and report.amount_fen is None, "amount_unstated"),
+        (unstated and not is_ahead_of_payment(payment, report), "amount_unstated"),
         (settled and _other(payment.provider_trade_no, report.provider_trade_no), "provider_trade_no"),
         (settled and report.state in (ReportedState.CLOSED, ReportedState.FAILED), f"{report.state.value}_after_paid"),
     )

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from gateway.domain.secret import Secret
@@ -15,6 +16,13 @@ ORDER_TTL_SECONDS: Final = 1800
 API_KEYS: Final = {"web": "test-api-key-of-web", "counter": "test-api-key-of-counter"}
 
 Values = dict[str, Any]
+
+_ELSEWHERE: Final = frozenset({"999900"})
+_OTHER_MERCHANT: Final[Mapping[str, Values]] = {
+    "wechatpay": {"mchid": "1999900002"},
+    "alipay": {"app_id": "2099000000000002", "seller_id": "2088999900000002"},
+    "unionpay": {"mer_id": "777999900000002"},
+}
 
 
 def _wechatpay(ring: Keyring) -> Values:
@@ -67,6 +75,29 @@ def _alipay_certificate(ring: Keyring) -> Values:
     }
 
 
+def _unionpay(ring: Keyring) -> Values:
+    return {
+        "base_url": f"{SANDBOX_URL}/unionpay",
+        "file_url": f"{SANDBOX_URL}/unionpay/filedownload/",
+        "mer_id": ring.identities.mer_id,
+        "root_certificates": _file(ring, "unionpay_root_certificate.pem"),
+        "middle_certificates": _file(ring, "unionpay_middle_certificate.pem"),
+        "term_id": "00000001",
+    }
+
+
+def _unionpay_pair(ring: Keyring) -> Values:
+    return {
+        "sign_certificate": _file(ring, "unionpay_merchant_certificate.pem"),
+        "sign_private_key": _file(ring, "unionpay_merchant_private_key.pem"),
+    }
+
+
+def _unionpay_pfx(ring: Keyring) -> Values:
+    pfx = base64.b64encode(ring.path("unionpay_merchant_sign.pfx").read_bytes()).decode("ascii")
+    return {"sign_pfx": Secret(pfx), "sign_pfx_password": Secret("000000")}
+
+
 WECHATPAY_MODES: Final[Mapping[str, Callable[[Keyring], Values]]] = {
     "direct-public_key": lambda ring: _wechatpay(ring) | _public_key(ring),
     "direct-certificate": lambda ring: _wechatpay(ring) | _certificate(ring),
@@ -78,12 +109,29 @@ ALIPAY_MODES: Final[Mapping[str, Callable[[Keyring], Values]]] = {
     "key": lambda ring: _alipay(ring) | _alipay_key(ring),
     "certificate": lambda ring: _alipay(ring) | _alipay_certificate(ring),
 }
+UNIONPAY_MODES: Final[Mapping[str, Callable[[Keyring], Values]]] = {
+    "pair": lambda ring: _unionpay(ring) | _unionpay_pair(ring),
+    "pfx": lambda ring: _unionpay(ring) | _unionpay_pfx(ring),
+}
+ACCOUNT: Final = {"wechatpay": "wx", "alipay": "ali", "unionpay": "up"}
+"""The account of each provider; beside it stands one of another merchant, with `-else` behind its name."""
 
 
 def settings_for(
-    ring: Keyring, database_url: str, *, wechatpay: str = "direct-public_key", alipay: str = "key"
+    ring: Keyring,
+    database_url: str,
+    *,
+    wechatpay: str = "direct-public_key",
+    alipay: str = "key",
+    unionpay: str = "pair",
+    neighbours: bool = False,
 ) -> Settings:
-    """One WeChat Pay account and one Alipay account in the named modes, and two apps that may use both."""
+    """One account of each provider in the named modes, and two apps that may use all; on demand, other merchants'."""
+    accounts = {
+        "wx": _account("wx", "wechatpay", WECHATPAY_MODES[wechatpay](ring)),
+        "ali": _account("ali", "alipay", ALIPAY_MODES[alipay](ring)),
+        "up": _account("up", "unionpay", UNIONPAY_MODES[unionpay](ring)),
+    }
     return Settings(
         database_url=Secret(database_url),
         public_base_url=PUBLIC_URL,
@@ -95,11 +143,21 @@ def settings_for(
             name: AppSettings(name=name, entry="h5", api_key_digests=(hashlib.sha256(key.encode()).hexdigest(),))
             for name, key in API_KEYS.items()
         },
-        accounts={
-            "wx": _account("wx", "wechatpay", WECHATPAY_MODES[wechatpay](ring)),
-            "ali": _account("ali", "alipay", ALIPAY_MODES[alipay](ring)),
-        },
+        accounts=accounts | (_neighbours(accounts) if neighbours else {}),
     )
+
+
+def _neighbours(accounts: Mapping[str, AccountConfig]) -> dict[str, AccountConfig]:
+    """The same keys under another merchant's number, for a region that no order names."""
+    return {
+        f"{name}-else": replace(
+            account,
+            name=f"{name}-else",
+            regions=_ELSEWHERE,
+            values={**account.values, **_OTHER_MERCHANT[account.provider]},
+        )
+        for name, account in accounts.items()
+    }
 
 
 def _account(name: str, provider: str, values: Values) -> AccountConfig:

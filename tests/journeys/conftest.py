@@ -57,8 +57,8 @@ def make_world(ring: Keyring, database: Database) -> Iterator[Callable[..., Worl
     """Builds the world of the named account modes; it ends with the test."""
     worlds: list[World] = []
 
-    def make(**modes: str) -> World:
-        worlds.append(World(ring, settings_for(ring, database.url, **modes)))
+    def make(*, neighbours: bool = False, **modes: str) -> World:
+        worlds.append(World(ring, settings_for(ring, database.url, neighbours=neighbours, **modes)))
         return worlds[-1]
 
     with no_waiting():
@@ -69,5 +69,5 @@ def make_world(ring: Keyring, database: Database) -> Iterator[Callable[..., Worl
 
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
-    """WeChat Pay direct with the public key, Alipay in key mode."""
+    """WeChat Pay direct with the public key, Alipay in key mode, UnionPay with a PEM pair."""
     return make_world()

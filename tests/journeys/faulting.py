@@ -5,11 +5,26 @@ from typing import Any, Final
 
 from sandbox.faults import AFTER_COMMIT, BEFORE_COMMIT, ON_DELIVERY, ON_SCHEDULING, Fault
 
-METHOD: Final = {"wechatpay": "native", "alipay": "qr"}
-"""The method by which a provider's faults are tried: one whose `create` is a call, for both."""
+METHOD: Final = {"wechatpay": "native", "alipay": "qr", "unionpay": "qr"}
+"""The method by which a provider's faults are tried: one whose `create` is a call, for all."""
 
-_ALIPAY_ONLY: Final = frozenset({Fault.GBK_BODY})
-_WECHATPAY_ONLY: Final = frozenset({Fault.CALLBACK_WRONG_SERIAL})
+CLOSING: Final = ("wechatpay", "alipay")
+"""Providers that can close an order; UnionPay's end by their time alone."""
+
+_HAVING: Final = {
+    Fault.GBK_BODY: frozenset({"alipay", "unionpay"}),
+    Fault.CALLBACK_WRONG_SERIAL: frozenset({"wechatpay"}),
+    Fault.CALLBACK_WRONG_OWNER: frozenset({"unionpay"}),
+}
+"""Faults that not every provider has."""
+
+_CALLED: Final = {
+    "close": frozenset(CLOSING),
+    "bill_file": frozenset(CLOSING),
+    "page": frozenset({"alipay", "unionpay"}),
+}
+"""Operations that not every provider has."""
+
 LASTINGS: Final[dict[str, dict[str, Any]]] = {
     "once": {"times": 1},
     "four_times": {"times": 4},
@@ -44,34 +59,38 @@ class Case:
 
 
 def _fits(fault: Fault, provider: str) -> bool:
-    return not (provider == "wechatpay" and fault in _ALIPAY_ONLY) and not (
-        provider == "alipay" and fault in _WECHATPAY_ONLY
-    )
+    return provider in _HAVING.get(fault, METHOD)
 
 
-def request_cases(operation: str, *, lastings: tuple[str, ...] = ("once", "half_an_hour")) -> list[Case]:
-    """Every fault that a request can meet, at one operation of both providers."""
+def request_cases(*operations: str, lastings: tuple[str, ...] = ("once", "half_an_hour")) -> list[Case]:
+    """Every fault that a request can meet, at these operations of every provider that has them."""
+    calls = [
+        (provider, operation)
+        for operation in operations
+        for provider in METHOD
+        if provider in _CALLED.get(operation, METHOD)
+    ]
     cases = [
         Case(provider=provider, operation=operation, fault=fault, lasting=lasting)
-        for provider in METHOD
+        for provider, operation in calls
         for fault in sorted(BEFORE_COMMIT | AFTER_COMMIT)
         for lasting in lastings
         if _fits(fault, provider)
     ]
     resets = [
         Case(provider=provider, operation=operation, fault=fault, loss="reset")
-        for provider in METHOD
+        for provider, operation in calls
         for fault in (Fault.TIMEOUT_BEFORE_COMMIT, Fault.TIMEOUT_AFTER_COMMIT)
     ]
     return cases + resets
 
 
 def callback_cases(operation: str, *, lastings: tuple[str, ...] = tuple(LASTINGS)) -> list[Case]:
-    """Every fault that a callback can suffer, at both providers."""
+    """Every fault that a callback can suffer, at every provider."""
     return [
         Case(provider=provider, operation=operation, fault=fault, lasting=lasting)
         for provider in METHOD
-        for fault in sorted(ON_SCHEDULING | ON_DELIVERY)
+        for fault in sorted(ON_SCHEDULING | ON_DELIVERY | {Fault.CALLBACK_WRONG_OWNER})
         for lasting in lastings
         if _fits(fault, provider)
     ]

@@ -7,6 +7,7 @@ from typing import Any
 from sandbox.alipay import notices as alipay_notices
 from sandbox.app import Sandbox
 from sandbox.faults import Fault
+from sandbox.unionpay import notices as unionpay_notices
 from sandbox.wechatpay import notices as wechatpay_notices
 from sandbox.wechatpay.orders import transaction_object
 
@@ -44,4 +45,12 @@ def _alipay(sandbox: Sandbox, out_trade_no: str, fault: Fault) -> Posting:
     return trade.notify_url, *alipay_notices._compose(world, trade, fields, fault)
 
 
-_FORGERS = {"wechatpay": _wechatpay, "alipay": _alipay}
+def _unionpay(sandbox: Sandbox, out_trade_no: str, fault: Fault) -> Posting:
+    world = sandbox.unionpay._world
+    order = replace(
+        world.book.by_order_id[out_trade_no], settled_at=sandbox.clock.now(), query_id="052603011020309999998"
+    )
+    return order.request["backUrl"], *unionpay_notices._compose(world, unionpay_notices._fields(order), fault)
+
+
+_FORGERS = {"wechatpay": _wechatpay, "alipay": _alipay, "unionpay": _unionpay}

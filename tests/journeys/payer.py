@@ -21,6 +21,8 @@ def open_cashier(sandbox: Sandbox, payment: Mapping[str, Any]) -> str:
     provider, instruction = payment["provider"], payment["instruction"]
     simulator = sandbox.simulators[provider]
     kind, payload = instruction["kind"], instruction["payload"]
+    if provider == "unionpay":
+        return str(simulator.cashier(_unionpay_visit(sandbox, kind, payload))["out_trade_no"])
     if provider == "wechatpay":
         return str(simulator.cashier(_prepay_of(payload))["out_trade_no"])
     if kind == "sdk_params":
@@ -37,6 +39,18 @@ def _prepay_of(payload: Mapping[str, Any]) -> str:
         return str(payload["text"])
     package: str = payload.get("prepayid") or payload.get("prepayId") or payload["package"]
     return package.removeprefix("prepay_id=")
+
+
+def _unionpay_visit(sandbox: Sandbox, kind: str, payload: Mapping[str, Any]) -> str:
+    """The control takes the tn; a code is the cashier's address; a browser posts the form and is sent there."""
+    if kind == "sdk_params":
+        return str(payload["tn"])
+    if kind == "qr_text":
+        return _parameter(payload["text"], "visit")
+    body = urlencode(payload["fields"]).encode("ascii")
+    answer = sandbox.unionpay.answer("POST", target_of(payload["url"]), {}, body)
+    assert answer.status == 302, answer.body.decode("utf-8", "replace")
+    return _parameter(answer.headers["Location"], "visit")
 
 
 def _cashier_of_browser(sandbox: Sandbox, kind: str, payload: Mapping[str, Any]) -> str:

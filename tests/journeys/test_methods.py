@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.domain.states import OrderState, PaymentState
-from tests.journeys.accounts import ALIPAY_MODES, WECHATPAY_MODES
+from tests.journeys.accounts import ALIPAY_MODES, UNIONPAY_MODES, WECHATPAY_MODES
 from tests.journeys.settled import assert_settled
 from tests.journeys.world import AMOUNT_FEN, World
 from tests.support.databases import Database
@@ -13,8 +13,9 @@ from tests.support.databases import Database
 _METHODS = {
     "wechatpay": ("jsapi", "mini_program", "h5", "native", "app"),
     "alipay": ("jsapi", "wap", "page", "app", "qr"),
+    "unionpay": ("wap", "pc", "app", "qr"),
 }
-_MODES = {"wechatpay": WECHATPAY_MODES, "alipay": ALIPAY_MODES}
+_MODES = {"wechatpay": WECHATPAY_MODES, "alipay": ALIPAY_MODES, "unionpay": UNIONPAY_MODES}
 CASES = [
     (provider, mode, method) for provider, modes in _MODES.items() for mode in modes for method in _METHODS[provider]
 ]

@@ -8,7 +8,7 @@ from gateway.domain.states import OrderState, PaymentState, RefundReason, Refund
 from sandbox.faults import Fault
 from sandbox.wire import PayRefused
 from tests.journeys.accounts import ORDER_TTL_SECONDS
-from tests.journeys.faulting import METHOD
+from tests.journeys.faulting import CLOSING, METHOD
 from tests.journeys.network import Asked
 from tests.journeys.settled import assert_settled
 from tests.journeys.world import World
@@ -16,10 +16,18 @@ from tests.support.databases import Database
 
 _HOUR = 3600
 _DAY = 86_400
-_OTHER = {"wechatpay": "alipay", "alipay": "wechatpay"}
-_CREATES = {"wechatpay": "/v3/pay/transactions/native", "alipay": "alipay.trade.precreate"}
+_OTHER = {"wechatpay": "alipay", "alipay": "unionpay", "unionpay": "wechatpay"}
+_PAIRS = [(first, second) for first in METHOD for second in METHOD if first != second]
+_PAY_SECONDS = {"wechatpay": ORDER_TTL_SECONDS, "alipay": ORDER_TTL_SECONDS, "unionpay": 900}
+"""How long a payment may be paid; UnionPay's `pay_minutes` are shorter than an order's life."""
+
+_CREATES = {
+    "wechatpay": "/v3/pay/transactions/native",
+    "alipay": "alipay.trade.precreate",
+    "unionpay": "/backTransReq.do",
+}
 _CLOSES = {"wechatpay": "/close", "alipay": "alipay.trade.close"}
-_QUERIES = {"wechatpay": "mchid=", "alipay": "alipay.trade.query"}
+_QUERIES = {"wechatpay": "mchid=", "alipay": "alipay.trade.query", "unionpay": "/queryTrans.do"}
 
 
 def _surpluses(world: World, order_id: str) -> list[tuple[RefundReason, RefundState, int]]:
@@ -38,7 +46,7 @@ def _at(world: World, provider: str, names: dict[str, str], act: Callable[[], No
 
 
 @pytest.mark.parametrize("callback", ["callback_comes", "callback_never_comes"])
-@pytest.mark.parametrize("provider", METHOD)
+@pytest.mark.parametrize("provider", CLOSING)
 def test_payment_during_close_pays_the_order(world: World, database: Database, provider: str, callback: str) -> None:
     """The payer stands at the password page while the order is closed under their feet."""
     if callback == "callback_never_comes":
@@ -56,9 +64,48 @@ def test_payment_during_close_pays_the_order(world: World, database: Database, p
     assert_settled(world, database)
 
 
+@pytest.mark.parametrize("callback", ["callback_comes", "callback_never_comes"])
+@pytest.mark.parametrize("seconds", [0, 1, 60, 899])
+def test_unionpay_payment_while_the_order_is_closing_pays_it(
+    world: World, database: Database, seconds: int, callback: str
+) -> None:
+    """Nobody can shut it there: until its time is over it can be paid, and that counts."""
+    if callback == "callback_never_comes":
+        world.sandbox.faults.add(Fault.CALLBACK_NEVER, operation="payment_callback")
+    order_id = world.open_order()
+    payment = world.start(order_id, "unionpay", "qr")
+    world.look(payment)
+    assert world.close(order_id).status == 202
+    world.advance(seconds)
+    assert world.order(order_id).state is OrderState.CLOSING
+    world.pay(payment)
+    world.advance(_DAY)
+
+    assert world.order(order_id).state is OrderState.PAID
+    assert world.payment(payment).kept
+    assert not {"payment_closed", "order_closed"} & set(world.kinds(order_id))
+    assert_settled(world, database)
+
+
+def test_unionpay_order_is_closing_until_its_payment_is_proven_unpayable(world: World, database: Database) -> None:
+    """The provider's word that it knows no such payment counts from the order's end and ten minutes on."""
+    order_id = world.open_order()
+    world.look(world.start(order_id, "unionpay", "qr"))
+    assert world.close(order_id).status == 202
+    world.advance(ORDER_TTL_SECONDS + 599)
+    assert world.order(order_id).state is OrderState.CLOSING
+    world.advance(_HOUR)
+
+    assert world.order(order_id).state is OrderState.CLOSED
+    assert_settled(world, database)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("names", [_QUERIES, _CLOSES], ids=["query", "close"])
-@pytest.mark.parametrize("provider", METHOD)
+@pytest.mark.parametrize(
+    ("provider", "names"),
+    [(provider, _QUERIES) for provider in METHOD] + [(provider, _CLOSES) for provider in CLOSING],
+    ids=[f"{provider}-query" for provider in METHOD] + [f"{provider}-close" for provider in CLOSING],
+)
 def test_payment_around_any_call_of_a_close_is_counted(
     world: World, database: Database, provider: str, names: dict[str, str], when: str
 ) -> None:
@@ -186,20 +233,43 @@ def test_two_attempts_with_one_provider_both_paid_keep_one(world: World, databas
     assert_settled(world, database)
 
 
-@pytest.mark.parametrize("provider", METHOD)
-def test_change_of_mind_leaves_the_first_way_closed(world: World, database: Database, provider: str) -> None:
-    """The way that was left behind is shut at its provider, and cannot be paid any more."""
+@pytest.mark.parametrize(("provider", "other"), _PAIRS, ids=["-to-".join(pair) for pair in _PAIRS])
+def test_change_of_mind_leaves_the_first_way_closed(
+    world: World, database: Database, provider: str, other: str
+) -> None:
+    """The way that was left behind is shut at its provider, where it can be, and else ends by its time."""
     order_id = world.open_order()
     first = world.start(order_id, provider, METHOD[provider])
     world.look(first)
-    second = world.start(order_id, _OTHER[provider], METHOD[_OTHER[provider]])
-    world.advance(30)
+    second = world.start(order_id, other, METHOD[other])
+    world.advance(30 if provider in CLOSING else _PAY_SECONDS[provider])
 
     with pytest.raises(PayRefused):
         world.pay(first)
     world.pay(second)
     world.advance(_DAY)
     assert [PaymentState.CLOSED, PaymentState.PAID] == [world.payment(way).state for way in (first, second)]
+    assert_settled(world, database)
+
+
+@pytest.mark.parametrize("paid_first", [True, False], ids=["second_way_paid_first", "second_way_paid_last"])
+@pytest.mark.parametrize("other", CLOSING)
+def test_unionpay_way_left_behind_and_paid_nevertheless_is_sent_back_when_it_is_too_many(
+    world: World, database: Database, other: str, paid_first: bool
+) -> None:
+    """Half a minute after the change of mind the first code is scanned: the later money goes back."""
+    order_id = world.open_order()
+    left = world.start(order_id, "unionpay", "qr")
+    world.look(left)
+    second = world.start(order_id, other, METHOD[other])
+    world.advance(30)
+    ways = [second, left] if paid_first else [left, second]
+    world.pay(ways[0])
+    world.sandbox.simulators[ways[1]["provider"]].pay(ways[1]["out_trade_no"])
+    world.advance(2 * _DAY)
+
+    assert [True, False] == [world.payment(way).kept for way in ways]
+    assert [(RefundReason.SURPLUS, RefundState.SUCCEEDED, 38001)] == _surpluses(world, order_id)
     assert_settled(world, database)
 
 
@@ -220,10 +290,10 @@ def test_code_scanned_twice_is_paid_once(world: World, database: Database, provi
 
 @pytest.mark.parametrize("provider", METHOD)
 def test_payment_in_the_last_second_counts(world: World, database: Database, provider: str) -> None:
-    """One second before the order's end the payer may pay, at its end nobody."""
+    """One second before the end of its time the payer may pay, at its end nobody."""
     order_id, late_id = world.open_order(), world.open_order()
     payment, late = (world.start(one, provider, METHOD[provider]) for one in (order_id, late_id))
-    world.advance(ORDER_TTL_SECONDS - 1)
+    world.advance(_PAY_SECONDS[provider] - 1)
     world.pay(payment)
     world.clock.advance(1)
     with pytest.raises(PayRefused):

@@ -10,7 +10,7 @@ from gateway.domain.clock import CHINA, moment
 from gateway.domain.provider import NoVerdict, ProviderUnavailable
 from gateway.domain.statement import StatementKind, StatementLineKind, StatementUnreadable
 from gateway.store.tables import PAYMENTS, REFUNDS
-from tests.journeys.accounts import ALIPAY_MODES, WECHATPAY_MODES
+from tests.journeys.accounts import ACCOUNT, ALIPAY_MODES, UNIONPAY_MODES, WECHATPAY_MODES
 from tests.journeys.faulting import METHOD, Case, request_cases
 from tests.journeys.settled import assert_settled, rows
 from tests.journeys.world import START, World
@@ -18,9 +18,12 @@ from tests.support.databases import Database
 
 _HOUR = 3600
 _DAY = 86_400
-_ACCOUNT = {"wechatpay": "wx", "alipay": "ali"}
 _TODAY = START.date()
-_MODES = [("wechatpay", mode) for mode in WECHATPAY_MODES] + [("alipay", mode) for mode in ALIPAY_MODES]
+_MODES = [
+    (provider, mode)
+    for provider, modes in (("wechatpay", WECHATPAY_MODES), ("alipay", ALIPAY_MODES), ("unionpay", UNIONPAY_MODES))
+    for mode in modes
+]
 
 Line = tuple[StatementLineKind, str, str, int]
 
@@ -54,7 +57,7 @@ def _ours(database: Database, provider: str) -> list[Line]:
 
 
 def _statement(world: World, provider: str, day: date) -> list[Any]:
-    return list(world.gateway.providers[_ACCOUNT[provider]].fetch_statement(day, StatementKind.TRADES))
+    return list(world.gateway.providers[ACCOUNT[provider]].fetch_statement(day, StatementKind.TRADES))
 
 
 @pytest.mark.parametrize(("provider", "mode"), _MODES, ids=["-".join(mode) for mode in _MODES])
@@ -93,16 +96,13 @@ def test_statement_that_is_not_ready_is_to_be_asked_for_later(world: World, data
     assert _statement(world, provider, date(2026, 3, 2)) == []
 
 
-@pytest.mark.parametrize("operation", ["bill", "bill_file"])
-@pytest.mark.parametrize("case", request_cases("any", lastings=("once",)), ids=str)
-def test_statement_is_whole_or_none_when_its_calls_meet_a_fault(
-    world: World, database: Database, case: Case, operation: str
-) -> None:
+@pytest.mark.parametrize("case", request_cases("bill", "bill_file", lastings=("once",)), ids=str)
+def test_statement_is_whole_or_none_when_its_calls_meet_a_fault(world: World, database: Database, case: Case) -> None:
     """Half a file settles nothing: it is refused as a whole, and the next try brings it."""
     _business_day(world, case.provider)
     world.advance(_DAY)
     world.network.loss = case.loss
-    world.sandbox.faults.add(case.fault, **case.rule | {"operation": operation})
+    world.sandbox.faults.add(case.fault, **case.rule)
     lines = []
     for _ in range(2):
         try:

@@ -28,11 +28,14 @@ from tests.support.invariants import assert_invariants
 START: Final = datetime(2026, 3, 1, 10, 20, 30, 123456, tzinfo=BEIJING)
 AMOUNT_FEN: Final = 38001
 OPENID: Final = "oTest-not-a-person-000000001"
+RETURN_URL: Final = f"{PUBLIC_URL}/back"
 FIELDS: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
     ("wechatpay", "jsapi"): {"openid": OPENID},
     ("wechatpay", "mini_program"): {"openid": OPENID},
     ("wechatpay", "h5"): {"client_ip": "192.0.2.7", "h5_type": "Wap"},
     ("alipay", "jsapi"): {"buyer_open_id": OPENID},
+    ("unionpay", "wap"): {"return_url": RETURN_URL},
+    ("unionpay", "pc"): {"return_url": RETURN_URL},
 }
 """What each method needs from the front end; the others need nothing."""
 
@@ -63,7 +66,7 @@ class Answer:
 
 class World:
     """
-    One gateway with its worker, both providers, a payer and the apps.
+    One gateway with its worker, every provider, a payer and the apps.
 
     Attributes:
         gateway: The running gateway; `stop` and `restart` end its life and give it a new one on the same database.
