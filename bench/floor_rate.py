@@ -16,7 +16,8 @@ def measure(ground: Ground, effort: Effort, wanted: frozenset[str]) -> Iterator[
     urls = (ground.postgres("rate"), ground.sqlite("rate"))
     for url in urls:
         create_floor_table(url)
-    postgres, sqlite = [], []
+    postgres: list[float] = []
+    sqlite: list[float] = []
     for _ in range(effort.pairs):
         for url, rates in zip(urls, (postgres, sqlite), strict=True):
             rates.append(insert_rate(url, [(uuid.uuid4().hex, bytes(200)) for _ in range(effort.calls)]))

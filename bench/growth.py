@@ -15,7 +15,7 @@ from bench.board import Row, at_most, median, microseconds
 from bench.cost import PAYMENT
 from bench.effort import Effort
 from bench.ground import APP, Ground, settings_for
-from bench.inprocess import Gateway, call_environ
+from bench.inprocess import Gateway, call_environ, log_to_nowhere
 from bench.provider_stub import stub_provider
 from bench.recording import store_engine
 from bench.seed import AMOUNT_FEN, store_rows, waiting_orders
@@ -146,6 +146,7 @@ class _TimedEngine:
 
 @contextmanager
 def _timed_gateway(ground: Ground, url: str, provider_port: int) -> Iterator[tuple[Gateway, _TimedEngine]]:
+    log_to_nowhere()
     settings = settings_for(ground.keys, url, provider_port=provider_port)
     engine = _TimedEngine(store_engine(url))
     built = build_world(settings)

@@ -75,7 +75,7 @@ def environ(path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any
 
 
 @functools.cache
-def _log_to_nowhere() -> None:
+def log_to_nowhere() -> None:
     """Log as in service, every line made and written; once, because loggers keep the first file they were given."""
     kept, sys.stderr = sys.stderr, Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  for the run's length
     configure_logging("info")
@@ -88,7 +88,7 @@ def gateway_on(ground: Ground, engine: str, name: str, *, provider_port: int = 1
     url = ground.gateway_database(engine, name)
     settings = settings_for(ground.keys, url, provider_port=provider_port)
     world = build_world(settings)
-    _log_to_nowhere()
+    log_to_nowhere()
     try:
         yield Gateway(wsgi=create_app(settings, world=world).wsgi_app, world=world, database_url=url)
     finally:
