@@ -12,6 +12,7 @@ _BUILDERS: Final = {
     "wechatpay": "adapters.wechatpay:build",
     "alipay": "adapters.alipay:build",
     "unionpay": "adapters.unionpay:build",
+    "shared_account": "adapters.shared_account:build",
 }
 
 

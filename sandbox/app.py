@@ -2,7 +2,8 @@
 The sandbox as a web application: the simulators, the payer's pages, and the control interface.
 
 WeChat Pay answers below /wechatpay (the gateway's base_url is …/wechatpay), Alipay at /alipay/gateway.do, UnionPay
-below /unionpay. Keep it on loopback: whoever reaches it can pay every order and switch every fault.
+below /unionpay, the shared account's platform below /shared_account where gmssl-pyx is installed.
+Keep it on loopback: whoever reaches it can pay every order and switch every fault.
 """
 
 import logging
@@ -24,6 +25,8 @@ from sandbox.control import control_blueprint
 from sandbox.faults import FaultBoard
 from sandbox.keyring import Keyring, open_keyring
 from sandbox.pages import pages_blueprint
+from sandbox.shared_account import sm
+from sandbox.shared_account.simulator import SharedAccountSimulator
 from sandbox.unionpay import UnionpaySimulator
 from sandbox.wechatpay import WechatpaySimulator
 from sandbox.wire import Answer, Json, Post
@@ -36,12 +39,27 @@ UNIONPAY_TIMEOUT_SECONDS: Final = 10
 
 _HOP_HEADERS: Final = frozenset({"content-length", "connection", "transfer-encoding"})
 
-Simulator = WechatpaySimulator | AlipaySimulator | UnionpaySimulator
+_MOUNTS: Final = (
+    ("/wechatpay/v3/<path:_rest>", "wechatpay"),
+    ("/alipay/gateway.do", "alipay"),
+    ("/alipay/bill/download", "alipay"),
+    ("/unionpay/gateway/api/<path:_rest>", "unionpay"),
+    ("/unionpay/jiaofei/api/<path:_rest>", "unionpay"),
+    ("/unionpay/filedownload/", "unionpay"),
+    ("/shared_account/sa/<path:_rest>", "shared_account"),
+)
+
+Simulator = WechatpaySimulator | AlipaySimulator | UnionpaySimulator | SharedAccountSimulator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """Everything the pages and the control interface steer."""
+    """
+    Everything the pages and the control interface steer.
+
+    Attributes:
+        shared_account: None where gmssl-pyx, or its keys, are missing.
+    """
 
     keyring: Keyring
     clock: SandboxClock
@@ -49,11 +67,17 @@ class Sandbox:
     wechatpay: WechatpaySimulator
     alipay: AlipaySimulator
     unionpay: UnionpaySimulator
+    shared_account: SharedAccountSimulator | None
 
     @property
     def simulators(self) -> dict[str, Simulator]:
         """By provider name."""
-        return {"wechatpay": self.wechatpay, "alipay": self.alipay, "unionpay": self.unionpay}
+        always: dict[str, Simulator] = {
+            "wechatpay": self.wechatpay,
+            "alipay": self.alipay,
+            "unionpay": self.unionpay,
+        }
+        return always if self.shared_account is None else always | {"shared_account": self.shared_account}
 
     def orders(self) -> list[Json]:
         """All orders of all providers, newest first."""
@@ -69,6 +93,7 @@ def create_sandbox(
     base_url: str = "http://127.0.0.1:8400",
     refund_seconds: float = 10,
     refund_spacing_seconds: float = 60,
+    settle_seconds: float | None = 0,
 ) -> Flask:
     """
     Build the application.
@@ -79,6 +104,7 @@ def create_sandbox(
         base_url: Where the application will be reached; links and the bill's address begin with it.
         refund_seconds: How long a refund stays under way.
         refund_spacing_seconds: What must lie between two WeChat refunds of one order.
+        settle_seconds: How long a charge of the shared account is under way; None waits for a person.
     """
     clock = clock or SandboxClock()
     faults = FaultBoard(clock)
@@ -113,18 +139,43 @@ def create_sandbox(
             base_url=f"{base_url}/unionpay",
             refund_seconds=refund_seconds,
         ),
+        shared_account=_shared_account(
+            keyring, clock=clock, faults=faults, post=unionpay_post, base_url=base_url, settle_seconds=settle_seconds
+        ),
     )
+    return _application(sandbox)
+
+
+def _shared_account(
+    keyring: Keyring,
+    *,
+    clock: SandboxClock,
+    faults: FaultBoard,
+    post: Post,
+    base_url: str,
+    settle_seconds: float | None,
+) -> SharedAccountSimulator | None:
+    if keyring.shared_account is None or not sm.available():
+        return None
+    return SharedAccountSimulator(
+        keyring,
+        clock=clock,
+        faults=faults,
+        post=post,
+        base_url=f"{base_url}/shared_account",
+        settle_seconds=settle_seconds,
+    )
+
+
+def _application(sandbox: Sandbox) -> Flask:
     app = Flask("sandbox", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
     app.extensions["sandbox"] = sandbox
     app.register_blueprint(pages_blueprint(sandbox))
     app.register_blueprint(control_blueprint(sandbox))
-    _mount(app, "/wechatpay/v3/<path:_rest>", sandbox.wechatpay)
-    _mount(app, "/alipay/gateway.do", sandbox.alipay)
-    _mount(app, "/alipay/bill/download", sandbox.alipay)
-    _mount(app, "/unionpay/gateway/api/<path:_rest>", sandbox.unionpay)
-    _mount(app, "/unionpay/jiaofei/api/<path:_rest>", sandbox.unionpay)
-    _mount(app, "/unionpay/filedownload/", sandbox.unionpay)
+    for rule, provider in _MOUNTS:
+        if provider in sandbox.simulators:
+            _mount(app, rule, sandbox.simulators[provider])
     return app
 
 

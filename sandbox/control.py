@@ -11,6 +11,7 @@ from sandbox.wire import Json, PayRefused
 
 if TYPE_CHECKING:
     from sandbox.app import Sandbox, Simulator
+    from sandbox.shared_account.simulator import SharedAccountSimulator
 
 _RULE_FIELDS: Final[dict[str, tuple[type, ...]]] = {
     "fault": (str,),
@@ -94,6 +95,23 @@ def _rotate(sandbox: "Sandbox") -> Json:
     return {"certificate": _chosen(sandbox).rotate_certificate()}
 
 
+def _bindings(sandbox: "Sandbox") -> Json:
+    return {"bindings": _shared_account(sandbox).bindings()}
+
+
+def _decide(sandbox: "Sandbox") -> Json:
+    _shared_account(sandbox).decide(_text("bind_id"), _text("decision"))
+    return _bindings(sandbox)
+
+
+def _account(sandbox: "Sandbox") -> Json:
+    balance_fen = _content().get("balance_fen")
+    if not isinstance(balance_fen, int) or isinstance(balance_fen, bool):
+        raise ValueError("balance_fen must be an integer")
+    state = _text("state") if "state" in _content() else "1"
+    return _shared_account(sandbox).set_account(_text("owner_id_no"), balance_fen=balance_fen, state=state)
+
+
 _CALLS: Final = (
     ("POST", "/pay", _pay),
     ("POST", "/cancel", _cancel),
@@ -106,6 +124,9 @@ _CALLS: Final = (
     ("POST", "/faults", _add_fault),
     ("DELETE", "/faults", _clear_faults),
     ("POST", "/rotate", _rotate),
+    ("GET", "/bindings", _bindings),
+    ("POST", "/bindings", _decide),
+    ("POST", "/account", _account),
 )
 
 
@@ -132,6 +153,12 @@ def _named(sandbox: "Sandbox", provider: str) -> "Simulator":
     if simulator is None:
         raise ValueError(f"provider must be one of {', '.join(sandbox.simulators)}")
     return simulator
+
+
+def _shared_account(sandbox: "Sandbox") -> "SharedAccountSimulator":
+    if sandbox.shared_account is None:
+        raise ValueError("shared_account needs the package gmssl-pyx")
+    return sandbox.shared_account
 
 
 def _rule_fields() -> dict[str, Any]:

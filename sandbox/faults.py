@@ -41,6 +41,13 @@ class Fault(StrEnum):
     CALLBACK_BAD_SIGNATURE = "callback_bad_signature"
     CALLBACK_AMOUNT_DIFFERS = "callback_amount_differs"
     CALLBACK_WRONG_OWNER = "callback_wrong_owner"
+    SIGNATURE_DER = "signature_der"
+    ANSWER_BAD_SIGNATURE = "answer_bad_signature"
+    SETTLED_LATE = "settled_late"
+    BINDING_WAITS = "binding_waits"
+    BINDING_REVOKED = "binding_revoked"
+    REVOKE_FAILED = "revoke_failed"
+    REVOKE_UNKNOWN = "revoke_unknown"
 
 
 BEFORE_COMMIT: Final = frozenset({Fault.TIMEOUT_BEFORE_COMMIT, Fault.ERROR_5XX_BEFORE_COMMIT, Fault.RATE_LIMITED})
@@ -61,9 +68,10 @@ ON_DELIVERY: Final = frozenset(
 )
 """What deliveries have in common; a provider's notices leave out, or add, what only some have."""
 
-PROVIDERS: Final = frozenset({"", "wechatpay", "alipay", "unionpay"})
+PROVIDERS: Final = frozenset({"", "wechatpay", "alipay", "unionpay", "shared_account"})
 REQUEST_OPERATIONS: Final = (
-    "create", "query", "close", "cancel", "refund", "refund_query", "bill", "bill_file", "certificates", "page"
+    "create", "query", "close", "cancel", "refund", "refund_query", "bill", "bill_file", "certificates", "page",
+    "bind_check", "bind_list", "bind", "unbind", "balance",
 )  # fmt: skip
 CALLBACK_OPERATIONS: Final = ("payment_callback", "refund_callback", "close_callback", "finished_callback")
 OPERATIONS: Final = frozenset({"", *REQUEST_OPERATIONS, *CALLBACK_OPERATIONS})

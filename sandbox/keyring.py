@@ -33,6 +33,14 @@ Private keys are unencrypted PKCS#8 PEM; every file has mode 0600, the folder 07
     unionpay_encryption_private_key.pem          S
     unionpay_stranger_certificate.pem            S  outside the chain: issuer of the middle's name, but another key
     unionpay_stranger_private_key.pem            S
+    shared_account_identity.json                 G  app_id (no secret)
+    shared_account_app_secret.txt                G  32 ASCII characters
+    shared_account_app_private_key.pem           G  SM2, signs requests
+    shared_account_platform_public_key.pem       G  SM2, one of platform_public_keys
+    shared_account_app_public_key.pem            S  SM2
+    shared_account_platform_private_key.pem      S  SM2
+
+The files of shared_account are made only where gmssl-pyx is installed; they come at the next start once it is.
 """
 
 import json
@@ -57,6 +65,8 @@ from sandbox.certificates import (
     pem_of,
     root_of,
 )
+from sandbox.shared_account import keys as shared_account_keys
+from sandbox.shared_account.keys import SharedAccountKeys
 
 _IDENTITIES_FILE: Final = "identities.json"
 _APIV3_KEY_FILE: Final = "wechatpay_apiv3_key.txt"
@@ -111,7 +121,12 @@ class UnionpayKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyring:
-    """Both sides' keys, parsed once. Its repr shows the folder and the identities alone."""
+    """
+    Both sides' keys, parsed once. Its repr shows the folder and the identities alone.
+
+    Attributes:
+        shared_account: None when gmssl-pyx was not installed where the keyring was made.
+    """
 
     folder: Path
     identities: Identities
@@ -129,6 +144,7 @@ class Keyring:
     alipay_issuer: Authority = field(repr=False)
     alipay_roots: tuple[x509.Certificate, ...] = field(repr=False)
     unionpay: UnionpayKeys = field(repr=False)
+    shared_account: SharedAccountKeys | None = field(repr=False)
 
     def path(self, name: str) -> Path:
         """Where one of the files of the module's list stands."""
@@ -153,7 +169,7 @@ def create_keyring(folder: Path) -> Keyring:
 
 def open_keyring(folder: Path) -> Keyring:
     """
-    Read the folder's keyring, making what it lacks: all of it, or the files of UnionPay when it was made before them.
+    Read the folder's keyring, making what it lacks: all of it, or the files of a provider that was added later.
 
     Raises:
         FileNotFoundError: Another file is missing from a keyring that was complete once.
@@ -163,6 +179,9 @@ def open_keyring(folder: Path) -> Keyring:
         return create_keyring(folder)
     if not any(folder.glob("unionpay_*")):
         for name, content in _unionpay_files(_new_unionpay_keys(Identities().mer_id)).items():
+            _write_private(folder / name, content)
+    if not shared_account_keys.present(folder):
+        for name, content in _shared_account_files(shared_account_keys.new_keys()).items():
             _write_private(folder / name, content)
     return load_keyring(folder)
 
@@ -196,6 +215,7 @@ def load_keyring(folder: Path) -> Keyring:
         ),
         alipay_roots=tuple(x509.load_pem_x509_certificates((folder / "alipay_root_certificates.pem").read_bytes())),
         unionpay=_load_unionpay_keys(folder),
+        shared_account=shared_account_keys.load_keys(folder),
     )
 
 
@@ -250,6 +270,7 @@ def _new_keyring(folder: Path) -> Keyring:
         alipay_issuer=issuer,
         alipay_roots=(root.certificate, elliptic_root.certificate),
         unionpay=_new_unionpay_keys(identities.mer_id),
+        shared_account=shared_account_keys.new_keys(),
     )
 
 
@@ -297,6 +318,7 @@ def _files(keyring: Keyring) -> dict[str, bytes]:
         "alipay_platform_certificate_private_key.pem": _key_pem(keyring.alipay_certificate_private_key),
         "alipay_issuer_private_key.pem": _key_pem(keyring.alipay_issuer.private_key),
         **_unionpay_files(keyring.unionpay),
+        **_shared_account_files(keyring.shared_account),
         _IDENTITIES_FILE: identities.encode("utf-8"),
     }
 
@@ -323,6 +345,10 @@ def _unionpay_files(keys: UnionpayKeys) -> dict[str, bytes]:
         "unionpay_stranger_certificate.pem": pem_of(keys.stranger_certificate),
         "unionpay_stranger_private_key.pem": _key_pem(keys.stranger_private_key),
     }
+
+
+def _shared_account_files(keys: SharedAccountKeys | None) -> dict[str, bytes]:
+    return {} if keys is None else shared_account_keys.files_of(keys)
 
 
 def new_rsa_key() -> rsa.RSAPrivateKey:

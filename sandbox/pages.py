@@ -12,6 +12,7 @@ from sandbox.wire import Json, PayRefused
 
 if TYPE_CHECKING:
     from sandbox.app import Sandbox, Simulator
+    from sandbox.shared_account.simulator import SharedAccountSimulator
 
 Page = str | Response | tuple[str, int]
 
@@ -20,14 +21,17 @@ STATE_TEXTS = {
     "TRADE_NOT_EXIST": "待扫码", "WAIT_BUYER_PAY": "待支付", "TRADE_SUCCESS": "已支付",
     "TRADE_FINISHED": "已完结", "TRADE_CLOSED": "已关闭",
     "34": "待支付", "00": "已支付", "EXPIRED": "已过期",
+    "1": "待扣款", "6": "已支付", "7": "已关闭", "8": "已撤销", "14": "扣款失败",
 }  # fmt: skip
-PAYABLE_STATES = frozenset({"NOTPAY", "TRADE_NOT_EXIST", "WAIT_BUYER_PAY", "34"})
-CASHIER_NAMES = {"wechatpay": "微信支付", "alipay": "支付宝", "unionpay": "银联"}
+PAYABLE_STATES = frozenset({"NOTPAY", "TRADE_NOT_EXIST", "WAIT_BUYER_PAY", "34", "1"})
+CASHIER_NAMES = {"wechatpay": "微信支付", "alipay": "支付宝", "unionpay": "银联", "shared_account": "医保个人账户共济"}
+BINDING_TEXTS = {"0": "已解除", "1": "有效", "2": "待审核", "3": "审核未通过"}
+RELATION_TEXTS = {"01": "配偶", "02": "父母", "03": "子女"}
 INDEX_ORDERS_MAX = 200
 
 
 def pages_blueprint(sandbox: "Sandbox") -> Blueprint:
-    """The index at / and the cashiers: /wechatpay/pay, /alipay/cashier, /unionpay/cashier."""
+    """The index at / and the cashiers: /wechatpay/pay, /alipay/cashier, /unionpay/cashier, and the like."""
     pages = Blueprint("pages", __name__, template_folder="templates")
     pages.add_app_template_filter(yuan_of, "yuan")
     pages.add_app_template_filter(_web_address, "web_address")
@@ -41,6 +45,7 @@ def pages_blueprint(sandbox: "Sandbox") -> Blueprint:
             orders=[order | {"cashier": cashier_address(order)} for order in orders[:INDEX_ORDERS_MAX]],
             count=len(orders),
             names=CASHIER_NAMES,
+            has_bindings=sandbox.shared_account is not None,
             now=local_text(sandbox.clock.now()),
             frozen=sandbox.clock.frozen,
             waiting=sandbox.clock.waiting(),
@@ -62,14 +67,41 @@ def pages_blueprint(sandbox: "Sandbox") -> Blueprint:
         prepay = request.values.get("visit") or request.values.get("tn", "")
         return _cashier(sandbox.unionpay, "unionpay", prepay, "")
 
+    if sandbox.shared_account is not None:
+        _add_shared_account(pages, sandbox.shared_account)
     return pages
+
+
+def _add_shared_account(pages: Blueprint, simulator: "SharedAccountSimulator") -> None:
+    """A page for each charge that waits, and one for the bindings."""
+
+    @pages.route("/shared_account/cashier", methods=["GET", "POST"])
+    def shared_account() -> Page:
+        return _cashier(simulator, "shared_account", request.values.get("visit", ""), "")
+
+    @pages.route("/shared_account/bindings", methods=["GET", "POST"])
+    def bindings() -> Page:
+        name = CASHIER_NAMES["shared_account"]
+        if request.method == "POST":
+            try:
+                simulator.decide(request.form.get("bind_id", ""), request.form.get("decision", ""))
+            except (PayRefused, ValueError) as refused:
+                return render_template("refused.html", name=name, provider="shared_account", reason=str(refused)), 409
+            return redirect("/shared_account/bindings", code=303)
+        return render_template(
+            "bindings.html",
+            name=name,
+            bindings=simulator.bindings(),
+            states=BINDING_TEXTS,
+            relations=RELATION_TEXTS,
+        )
 
 
 def cashier_address(order: Json) -> str:
     """Where the payer pays this order; empty when there is nothing to pay any more."""
     if order["state"] not in PAYABLE_STATES:
         return ""
-    if order["provider"] in {"alipay", "unionpay"}:
+    if order["provider"] in {"alipay", "unionpay", "shared_account"}:
         return f"/{order['provider']}/cashier?" + urlencode({"visit": order["prepay"]})
     name = "code_url" if order["kind"] == "native" else "prepay_id"
     return "/wechatpay/pay?" + urlencode({name: order["prepay"]})

@@ -139,7 +139,7 @@ def _read_envelope(settings: AccountSettings, platform_keys: Sequence[Sm2PublicK
 
 
 def _verifier(library: Sm2, keys: Sequence[Sm2PublicKey], user_id: bytes) -> Callable[[bytes, bytes], bool]:
-    """No message names its key: during a change-over each of the configured ones is tried. Source: sheet section 1.4."""
+    """No message names its key: in a change-over each of the configured ones is tried. Source: sheet section 1.4."""
     return lambda message, signature: any(library.verify(key, message, user_id, signature) for key in keys)
 
 
@@ -166,12 +166,12 @@ def _try_pair(settings: AccountSettings, library: Sm2, key: Sm2PrivateKey, user_
 
 
 def _try_sample(settings: AccountSettings, envelope: Envelope | None) -> None:
-    """A stored callback of the platform tells whether user ID, order of names and keys are right. Source: section 10."""
+    """A stored callback of the platform tells whether user ID, order of names and keys fit. Source: section 10."""
     sample = settings.secret("platform_sample", default=None)
     if sample is None or envelope is None:
         return
     try:
-        envelope.open(sample.reveal().strip().encode(), now=None, needs_data=always)
+        envelope.open(sample.reveal().strip().encode("utf-8", "replace"), now=None, needs_data=always)
     except EnvelopeRefused as exc:
         settings.fault("platform_sample", f"is not proven under these settings: {exc.reason}")
 
@@ -200,7 +200,7 @@ def _read_ord_stas(settings: AccountSettings) -> Mapping[str, ReportedState]:
     states = dict(STATE_BY_ORD_STAS)
     words = set(ReportedState) - {ReportedState.NOT_FOUND}
     for ord_stas, word in settings.table("ord_stas_map", default=None).items():
-        if word not in words or _ORD_STAS.fullmatch(ord_stas) is None or ord_stas == ORD_STAS_REFUNDED:
+        if str(word) not in words or _ORD_STAS.fullmatch(ord_stas) is None or ord_stas == ORD_STAS_REFUNDED:
             settings.fault("ord_stas_map", f"must give ordStas values other than 8 one of {', '.join(sorted(words))}")
             continue
         states[ord_stas] = ReportedState(word)

@@ -27,10 +27,14 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
             fields=MappingProxyType(
                 {
                     "bind_id": _personal(r"[0-9A-Za-z_-]{1,64}", "The binding's number at the platform"),
-                    "owner_id_type": _personal(_ID_TYPE, "Account holder's kind of document, 01 unless given", required=False),
+                    "owner_id_type": _personal(
+                        _ID_TYPE, "Account holder's kind of document, 01 unless given", required=False
+                    ),
                     "owner_id_no": _personal(_NUMBER, "Account holder's document number"),
                     "owner_name": _personal(_NAME, "Account holder's name"),
-                    "member_id_type": _personal(_ID_TYPE, "Insured person's kind of document, 01 unless given", required=False),
+                    "member_id_type": _personal(
+                        _ID_TYPE, "Insured person's kind of document, 01 unless given", required=False
+                    ),
                     "member_id_no": _personal(_NUMBER, "Insured person's document number"),
                     "member_name": _personal(_NAME, "Insured person's name"),
                     "insuplc_admdvs": MethodField(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from adapters.shared_account.config import Config
@@ -149,41 +150,33 @@ def read_refund_query(config: Config, data: Mapping[str, Any], refund: RefundReq
     Raises:
         ValueError: As `read_charge`.
     """
-    _must_be_about(refund.out_trade_no, data)
-    ord_stas = text_of(data, "ordStas", _WORD)
+    payment = PaymentRef(
+        out_trade_no=refund.out_trade_no,
+        amount_fen=refund.total_fen,
+        method=refund.method,
+        created_at=refund.requested_at,
+        provider_trade_no=refund.provider_trade_no,
+    )
+    report = read_query(config, data, payment)
     revoke_sn = optional_text_of(data, "revokeSn", _REVOKE_SN)
-    amount_fen = fen_of(data, "amt")
-    ours = revoke_sn in (None, wire_number(refund.out_refund_no))
-    revoked = ord_stas == ORD_STAS_REFUNDED
-    if revoked and amount_fen is None:
-        raise ValueError("amt")
+    is_ours = revoke_sn in (None, wire_number(refund.out_refund_no))
+    is_done = is_ours and report.refunded_total_fen is not None
     told = RefundReport(
         out_refund_no=refund.out_refund_no,
-        state=_revoke_state(config, ord_stas, revoke_sn, ours=ours),
-        amount_fen=amount_fen if revoked and ours else None,
-        occurred_at=read_instant(data.get("revTime")) if revoked and ours else None,
+        state=_revoke_state(report, revoke_sn, is_ours=is_ours),
+        amount_fen=report.refunded_total_fen if is_done else None,
+        occurred_at=read_instant(data.get("revTime")) if is_done else None,
     )
-    report = refund_report(refund, Source.QUERY, ord_stas, told)
-    return ProviderReport(
-        source=report.source,
-        out_trade_no=report.out_trade_no,
-        state=report.state,
-        provider_status=ord_stas,
-        amount_fen=amount_fen,
-        provider_trade_no=optional_text_of(data, "payOrdId", _THEIR_NUMBER),
-        refund=told,
-        refunded_total_fen=amount_fen if revoked else None,
-    )
+    return replace(report, refund=told)
 
 
-def refund_report(
-    refund: RefundRequest, source: Source, provider_status: str, told: RefundReport
-) -> ProviderReport:
-    """What is said of a revoke alone: of the payment itself that says nothing."""
+def refund_report(refund: RefundRequest, source: Source, provider_status: str, told: RefundReport) -> ProviderReport:
+    """What is said of a revoke; a proven end of it, either way, says that the payment itself was paid."""
+    ended = told.state in (ReportedRefundState.SUCCEEDED, ReportedRefundState.FAILED)
     return ProviderReport(
         source=source,
         out_trade_no=refund.out_trade_no,
-        state=ReportedState.UNKNOWN,
+        state=ReportedState.PAID if ended else ReportedState.UNKNOWN,
         provider_status=provider_status,
         refund=told,
     )
@@ -191,16 +184,14 @@ def refund_report(
 
 def no_such_payment(out_trade_no: str, source: Source, code: str) -> ProviderReport:
     """The platform does not know this number."""
-    return ProviderReport(
-        source=source, out_trade_no=out_trade_no, state=ReportedState.NOT_FOUND, provider_status=code
-    )
+    return ProviderReport(source=source, out_trade_no=out_trade_no, state=ReportedState.NOT_FOUND, provider_status=code)
 
 
-def _revoke_state(config: Config, ord_stas: str, revoke_sn: str | None, *, ours: bool) -> ReportedRefundState:
-    if ord_stas == ORD_STAS_REFUNDED:
-        return ReportedRefundState.SUCCEEDED if ours else ReportedRefundState.FAILED
-    is_paid = config.state_by_ord_stas.get(ord_stas) is ReportedState.PAID
-    return ReportedRefundState.NOT_FOUND if is_paid and revoke_sn is None else ReportedRefundState.UNKNOWN
+def _revoke_state(report: ProviderReport, revoke_sn: str | None, *, is_ours: bool) -> ReportedRefundState:
+    if report.refunded_total_fen is not None:
+        return ReportedRefundState.SUCCEEDED if is_ours else ReportedRefundState.FAILED
+    unheard_of = report.state is ReportedState.PAID and revoke_sn is None
+    return ReportedRefundState.NOT_FOUND if unheard_of else ReportedRefundState.UNKNOWN
 
 
 def _revoked(data: Mapping[str, Any], amount_fen: int | None) -> RefundReport | None:
@@ -230,7 +221,11 @@ def _contradictions(
 ) -> tuple[str, ...]:
     """Whole amount or nothing, and the platform's number is the one that it told before."""
     wrong = []
-    if state is ReportedState.PAID and ord_stas != ORD_STAS_REFUNDED and fen_of(data, "psnAcctPay") != fen_of(data, "amt"):
+    if (
+        state is ReportedState.PAID
+        and ord_stas != ORD_STAS_REFUNDED
+        and fen_of(data, "psnAcctPay") != fen_of(data, "amt")
+    ):
         wrong.append("psnAcctPay")
     told = optional_text_of(data, "payOrdId", _THEIR_NUMBER)
     if payment.provider_trade_no and told not in (None, payment.provider_trade_no):

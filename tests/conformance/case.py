@@ -100,6 +100,8 @@ class Callbacks:
             the very same result.
         signs_decoded_values: True where the signature is over form-decoded values, so that `%2f` for `%2F` is the same
             message; then a flipped byte may also give exactly the undamaged message's Callback.
+        signs_parsed_members: True where the signature is over the members of a JSON body, so that white space around
+            them is the same message.
         window_seconds: How old, and how far in our future, a message may be at most; None where messages carry no
             time that is judged. A message of exactly this age must pass if `edge_accepted`, one second less always.
         edge_accepted: What happens at exactly `window_seconds`.
@@ -121,6 +123,7 @@ class Callbacks:
     signed_form_fields: tuple[str, ...] = ()
     free_form_fields: tuple[str, ...] = ()
     signs_decoded_values: bool = False
+    signs_parsed_members: bool = False
     window_seconds: int | None = None
     edge_accepted: bool = True
 
@@ -190,6 +193,8 @@ class OutgoingCase:
         instruction: Exactly, for create.
         lines: Exactly, for fetch_statement.
         raises: Exactly this class, instead of an answer: a documented final refusal, a rate limit.
+        questions: How many of the exchanges come first and only ask (a binding): they move nothing, and carry neither
+            the number nor the amount.
     """
 
     id: str
@@ -200,6 +205,7 @@ class OutgoingCase:
     instruction: Instruction | None = None
     lines: tuple[StatementLine, ...] | None = None
     raises: type[ProviderError] | None = None
+    questions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """One keyring for all tests (keys are slow to make), and fresh simulators on a frozen clock for each."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,9 @@ from sandbox.unionpay import UnionpaySimulator
 from sandbox.wechatpay import WechatpaySimulator
 from tests.sandbox.merchants import AlipayMerchant, Inbox, WechatpayMerchant
 from tests.sandbox.unionpay_merchant import UnionpayMerchant
+
+if TYPE_CHECKING:
+    from tests.sandbox.shared_account_channel import Channel
 
 START = datetime(2026, 3, 1, 10, 20, 30, tzinfo=BEIJING)
 
@@ -52,3 +56,14 @@ def alipay(keyring: Keyring, clock: SandboxClock, faults: FaultBoard, inbox: Inb
 def unionpay(keyring: Keyring, clock: SandboxClock, faults: FaultBoard, inbox: Inbox) -> UnionpayMerchant:
     simulator = UnionpaySimulator(keyring, clock=clock, faults=faults, post=inbox.post, orders_max=5)
     return UnionpayMerchant(keyring, clock, simulator)
+
+
+@pytest.fixture
+def channel(keyring: Keyring, clock: SandboxClock, faults: FaultBoard, inbox: Inbox) -> "Channel":
+    """Its own imports: the rest of the sandbox's tests run without gmssl-pyx."""
+    from sandbox.shared_account.simulator import SharedAccountSimulator
+    from tests.sandbox.shared_account_channel import Channel
+
+    inbox.default = (200, b'{"code":"0","message":"OK"}')
+    simulator = SharedAccountSimulator(keyring, clock=clock, faults=faults, post=inbox.post, orders_max=5)
+    return Channel(keyring, clock, simulator)

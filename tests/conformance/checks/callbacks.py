@@ -217,8 +217,11 @@ def check_body_cut_or_grown(case: AdapterCase) -> None:
     cut = [body[: len(body) * part // 16] for part in range(16)]
     grown = [body + body, b" " + body, b"\xef\xbb\xbf" + body, body + b"\n", body + b"\x00", body + b"&extra=1"]
     with playing():
+        good = provider.parse_callback(raw)
         for damaged in (*cut, *grown):
-            assert isinstance(outcome(provider, replace(raw, body=damaged)), CallbackRefused), damaged[-8:]
+            result = outcome(provider, replace(raw, body=damaged))
+            same = of(case).signs_parsed_members and damaged.strip() == body and result == good
+            assert same or isinstance(result, CallbackRefused), damaged[-8:]
 
 
 # --- time and keys ----------------------------------------------------------------------------------------------------
