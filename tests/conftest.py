@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from gateway.store import Store, open_store, upgrade
 from tests.support.databases import Database, PostgresServer, emptied
@@ -12,6 +13,17 @@ from tests.support.engines import TouchesOnce
 from tests.support.world import World
 
 pytest.register_assert_rewrite("tests.support.invariants")
+
+
+@pytest.fixture(autouse=True)
+def _loggers_follow_the_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A logger that kept the configuration of its first use would be deaf to the capture of every later test."""
+    configure, before = structlog.configure, structlog.get_config()
+    monkeypatch.setattr(
+        structlog, "configure", lambda **given: configure(**{**given, "cache_logger_on_first_use": False})
+    )
+    yield
+    configure(**before)
 
 
 @pytest.fixture(scope="session")
