@@ -3,11 +3,12 @@
 from dataclasses import replace
 from typing import Final
 
-from gateway.domain.order import LedgerAccount, LedgerEntry, Payment, Refund, TaskKind
+from gateway.domain.order import LedgerAccount, Payment, Refund, TaskKind
 from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState, ReportedState, Source
 from gateway.domain.schedule import REFUND_QUERY_PAUSES, pause
 from gateway.domain.states import REFUND_ARROWS, PaymentState, RefundReason, RefundState
 from gateway.services.deps import Deps
+from gateway.services.ledger import book
 from gateway.services.order_change import OrderChange
 from gateway.services.tasks import due_task
 from gateway.store import Tx
@@ -19,7 +20,6 @@ _NEXT_STATE: Final = {
     ReportedRefundState.ABNORMAL: RefundState.ABNORMAL,
     ReportedRefundState.UNKNOWN: RefundState.UNKNOWN,
 }
-_IN_FLIGHT: Final = frozenset({RefundState.REQUESTED, RefundState.SUBMITTED, RefundState.UNKNOWN, RefundState.ABNORMAL})
 _FINAL: Final = frozenset({RefundState.SUCCEEDED, RefundState.FAILED})
 
 
@@ -122,12 +122,12 @@ class RefundRecorder:
         return payment
 
     def _succeeded(self, payment: Payment, refund: Refund) -> Payment:
-        self._book(LedgerAccount.RECEIVABLE, LedgerAccount.REFUNDING, refund)
+        self._book(LedgerAccount.RECEIVABLE, LedgerAccount.REFUNDING, payment, refund)
         payment = replace(payment, amount_refunding_fen=payment.amount_refunding_fen - refund.amount_fen)
         return self._refunded(payment, refund.amount_fen)
 
     def _failed(self, payment: Payment, refund: Refund) -> Payment:
-        self._book(LedgerAccount.COLLECTED, LedgerAccount.REFUNDING, refund)
+        self._book(LedgerAccount.COLLECTED, LedgerAccount.REFUNDING, payment, refund)
         return replace(payment, amount_refunding_fen=payment.amount_refunding_fen - refund.amount_fen)
 
     def _refunded(self, payment: Payment, amount_fen: int) -> Payment:
@@ -162,7 +162,7 @@ class RefundRecorder:
         )
         self._tx.insert(refund)
         self._tell("refund_outside", refund)
-        self._book(LedgerAccount.RECEIVABLE, LedgerAccount.COLLECTED, refund)
+        self._book(LedgerAccount.RECEIVABLE, LedgerAccount.COLLECTED, payment, refund)
         return self._refunded(payment, amount_fen)
 
     def _rest_of_total(self, payment: Payment, report: ProviderReport, total_fen: int) -> Payment:
@@ -187,16 +187,14 @@ class RefundRecorder:
             reason=refund.reason.value,
         )
 
-    def _book(self, debit: LedgerAccount, credit: LedgerAccount, refund: Refund) -> None:
-        self._tx.insert(
-            LedgerEntry(
-                id=f"led_{self._deps.ids.new()}",
-                account=refund.account,
-                at=self._change.now,
-                debit=debit,
-                credit=credit,
-                amount_fen=refund.amount_fen,
-                payment_id=refund.payment_id,
-                refund_id=refund.id,
-            )
+    def _book(self, debit: LedgerAccount, credit: LedgerAccount, payment: Payment, refund: Refund) -> None:
+        book(
+            self._tx,
+            self._deps,
+            payment,
+            debit=debit,
+            credit=credit,
+            amount_fen=refund.amount_fen,
+            at=self._change.now,
+            refund_id=refund.id,
         )

@@ -8,9 +8,7 @@ from typing import Final
 
 from gateway.domain.order import (
     LedgerAccount,
-    LedgerEntry,
     Notification,
-    Order,
     Payment,
     Refund,
     TaskKind,
@@ -23,10 +21,11 @@ from gateway.domain.states import (
     OrderState,
     PaymentState,
     RefundReason,
-    RefundState,
     payment_is_open,
 )
 from gateway.services.deps import Deps
+from gateway.services.issue_refund import issue_refund
+from gateway.services.ledger import book
 from gateway.services.order_change import OrderChange
 from gateway.services.record_refund import (
     RefundRecorder,
@@ -292,7 +291,15 @@ class _Judge:
     # --- money has arrived ---
 
     def _paid(self, siblings: list[Payment]) -> None:
-        self._book(LedgerAccount.COLLECTED, LedgerAccount.RECEIVABLE, refund_id=None)
+        book(
+            self.tx,
+            self.deps,
+            self.payment,
+            debit=LedgerAccount.COLLECTED,
+            credit=LedgerAccount.RECEIVABLE,
+            amount_fen=self.payment.amount_fen,
+            at=self.change.now,
+        )
         if self.payment.kept:
             self._keep(siblings)
         else:
@@ -324,51 +331,22 @@ class _Judge:
         order = self.change.order
         late = order.paid_payment_id is None and order.state is OrderState.CLOSED
         reason = RefundReason.LATE if late else RefundReason.SURPLUS
-        refund = self._refund_all(order, reason)
+        refund = issue_refund(
+            self.tx,
+            self.deps,
+            self.payment,
+            amount_fen=self.payment.amount_fen,
+            reason=reason,
+            note="重复缴费自动退回" if reason is RefundReason.SURPLUS else "订单关闭后到账自动退回",
+            now=self.change.now,
+        )
         self._tell("payment_surplus", amount_fen=self.payment.amount_fen, refund_id=refund.id, reason=reason.value)
         self.payment = replace(self.payment, amount_refunding_fen=refund.amount_fen)
-        self.tx.insert(refund)
-        self._book(LedgerAccount.REFUNDING, LedgerAccount.COLLECTED, refund_id=refund.id)
-        self._schedule(TaskKind.REFUND, refund.id, self.payment.account)
         if order.state is OrderState.OPEN:  # another order has paid this premium: this one cannot be paid any more
             self.change.set(state=OrderState.CLOSING)
             self.change.event("order_closing", reason="premium_already_paid")
         if self.change.order.state is OrderState.CLOSING:  # this may have been the last payment it waited for
             self._schedule(TaskKind.CLOSE_ORDER, order.id, None)
-
-    def _refund_all(self, order: Order, reason: RefundReason) -> Refund:
-        no = self.deps.ids.new()
-        return Refund(
-            id=f"ref_{no}",
-            order_id=order.id,
-            payment_id=self.payment.id,
-            account=self.payment.account,
-            out_refund_no=no,
-            client_refund_no=None,
-            state=RefundState.REQUESTED,
-            reason=reason,
-            note="重复缴费自动退回" if reason is RefundReason.SURPLUS else "订单关闭后到账自动退回",
-            amount_fen=self.payment.amount_fen,
-            provider_refund_no=None,
-            evidence_id=None,
-            succeeded_at=None,
-            created_at=self.change.now,
-            updated_at=self.change.now,
-        )
-
-    def _book(self, debit: LedgerAccount, credit: LedgerAccount, *, refund_id: str | None) -> None:
-        self.tx.insert(
-            LedgerEntry(
-                id=f"led_{self.deps.ids.new()}",
-                account=self.payment.account,
-                at=self.change.now,
-                debit=debit,
-                credit=credit,
-                amount_fen=self.payment.amount_fen,
-                payment_id=self.payment.id,
-                refund_id=refund_id,
-            )
-        )
 
     def _schedule(self, kind: TaskKind, subject_id: str, account: str | None) -> None:
         self.tx.schedule(due_task(kind, subject_id, account, at=self.change.now, now=self.change.now))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from gateway.domain.order import LedgerAccount, LedgerEntry, Order, Payment, Refund, TaskKind
+from gateway.domain.order import Order, Payment, Refund
 from gateway.domain.provider import NoVerdict, ProviderAnswer, RefundRequest, RequestRefused
 from gateway.domain.refusal import Refusal
 from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState, ReportedState, Source
@@ -14,8 +14,9 @@ from gateway.domain.states import RefundReason, RefundState
 from gateway.services.ask_provider import record_answer
 from gateway.services.deps import Deps
 from gateway.services.idempotent import KeyedRequest, Reply, once
+from gateway.services.issue_refund import issue_refund
 from gateway.services.order_change import OrderChange
-from gateway.services.tasks import SubjectMissing, due_task
+from gateway.services.tasks import SubjectMissing
 from gateway.services.views import find_order
 from gateway.store import Tx
 
@@ -63,42 +64,20 @@ def _request(tx: Tx, deps: Deps, draft: RefundDraft) -> Refund:
 
 def _write_refund(tx: Tx, deps: Deps, *, order: Order, payment: Payment, draft: RefundDraft, amount_fen: int) -> Refund:
     now = deps.clock.now()
-    no = deps.ids.new()
-    refund = Refund(
-        id=f"ref_{no}",
-        order_id=order.id,
-        payment_id=payment.id,
-        account=payment.account,
-        out_refund_no=no,
-        client_refund_no=draft.client_refund_no,
-        state=RefundState.REQUESTED,
+    refund = issue_refund(
+        tx,
+        deps,
+        payment,
+        amount_fen=amount_fen,
         reason=RefundReason.ASKED,
         note=draft.note,
-        amount_fen=amount_fen,
-        provider_refund_no=None,
-        evidence_id=None,
-        succeeded_at=None,
-        created_at=now,
-        updated_at=now,
+        now=now,
+        client_refund_no=draft.client_refund_no,
     )
     change = OrderChange(tx, order, now=now, actor=f"app:{draft.app}")
     change.event("refund_requested", refund_id=refund.id, payment_id=payment.id, amount_fen=amount_fen, reason="asked")
     change.write()
     tx.update(replace(payment, amount_refunding_fen=payment.amount_refunding_fen + amount_fen, updated_at=now))
-    tx.insert(refund)
-    tx.insert(
-        LedgerEntry(
-            id=f"led_{deps.ids.new()}",
-            account=payment.account,
-            at=now,
-            debit=LedgerAccount.REFUNDING,
-            credit=LedgerAccount.COLLECTED,
-            amount_fen=amount_fen,
-            payment_id=payment.id,
-            refund_id=refund.id,
-        )
-    )
-    tx.schedule(due_task(TaskKind.REFUND, refund.id, payment.account, at=now, now=now))
     return refund
 
 

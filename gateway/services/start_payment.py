@@ -35,7 +35,7 @@ from gateway.services.idempotent import (
     store_refusal,
 )
 from gateway.services.order_change import OrderChange
-from gateway.services.record_report import Message, Recorded, record_report
+from gateway.services.record_report import Message, record_report
 from gateway.services.tasks import due_task
 from gateway.services.views import FIELDS_PURPOSE, INSTRUCTION_PURPOSE, PaymentView, find_order, payment_view
 from gateway.store import Tx
@@ -333,11 +333,7 @@ def _record(tx: Tx, deps: Deps, payment: Payment, outcome: PaymentAnswer | _Outc
     recorded = record_report(
         tx, deps, view, outcome.report, message, actor=f"provider:{payment.account}", instruction=instruction
     )
-    return _payment_of(recorded, view.payment or payment)
-
-
-def _payment_of(recorded: Recorded, before: Payment) -> Payment:
-    return recorded.payment or before
+    return recorded.payment or view.payment or payment
 
 
 def _instruction_json(answer: PaymentAnswer) -> dict[str, object]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.domain.order import Event, Order, Payment, Person, PremiumSubject, Refund
+from gateway.domain.order import Event, Order, Payment, Refund
 from gateway.domain.refusal import Refusal
 from gateway.domain.states import OrderState, PaymentState, payment_is_open
 from gateway.services.deps import Deps
@@ -64,21 +64,6 @@ def order_view(deps: Deps, tx: Tx, order: Order) -> OrderView:
         order=order,
         payments=tuple(payment_view(deps, payment) for payment in payments),
         refunds=tuple(refunds),
-    )
-
-
-def open_subject(deps: Deps, order: Order) -> PremiumSubject | None:
-    """The premium subject in clear, for those who may see it."""
-    if order.subject_sealed is None:
-        return None
-    members = deps.vault.unseal_json(order.subject_sealed, SUBJECT_PURPOSE)
-    payer = members["payer"]
-    return PremiumSubject(
-        region=members["region"],
-        insured_year=members["insured_year"],
-        insurance_kind=members["insurance_kind"],
-        insured=Person(**members["insured"]),
-        payer=Person(**payer) if payer else None,
     )
 
 

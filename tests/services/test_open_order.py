@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from gateway.domain.order import TaskKind
 from gateway.domain.states import OrderState
 from gateway.services.open_order import LIFE_MAX, LIFE_MIN
-from gateway.services.views import open_subject
+from gateway.services.views import SUBJECT_PURPOSE
 from tests.support.databases import Database
 from tests.support.invariants import assert_invariants
 from tests.support.world import SETTINGS, World, subject
@@ -31,7 +32,8 @@ def test_order_when_opened_is_open_and_will_expire(world: World) -> None:
     assert order.expires_at == world.clock.now() + timedelta(seconds=SETTINGS.order_ttl_seconds)
     assert world.kinds(order) == ["order_opened"]
     assert world.task(TaskKind.CLOSE_ORDER, order.id).due_at == order.expires_at
-    assert open_subject(world.deps, order) == subject()
+    assert order.subject_sealed is not None
+    assert world.deps.vault.unseal_json(order.subject_sealed, SUBJECT_PURPOSE) == asdict(subject())
     assert_invariants(world.store)
 
 
