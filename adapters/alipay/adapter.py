@@ -266,7 +266,7 @@ class Alipay:
             raise CallbackUnreadable(str(exc)) from None
         return Callback(dedup_key=dedup_key_of(notice), event=report.provider_status, report=report)
 
-    def acknowledge(self, verdict: Verdict) -> Acknowledgement:
+    def acknowledge(self, verdict: Verdict, raw: RawCallback) -> Acknowledgement:
         """
         `success` for what is stored and done with; `fail` for the rest, a quarantined notice included.
 

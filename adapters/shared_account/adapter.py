@@ -128,7 +128,7 @@ class SharedAccountProvider:
     def parse_callback(self, raw: RawCallback) -> Callback:
         return read_callback(self._config, raw)
 
-    def acknowledge(self, verdict: Verdict) -> Acknowledgement:
+    def acknowledge(self, verdict: Verdict, raw: RawCallback) -> Acknowledgement:
         return self._acknowledgements[verdict]
 
     def query(self, payment: PaymentRef) -> ProviderAnswer:

@@ -205,7 +205,7 @@ class UnionpayProvider:
     def parse_callback(self, raw: RawCallback) -> Callback:
         return read_callback(self._config, raw)
 
-    def acknowledge(self, verdict: Verdict) -> Acknowledgement:
+    def acknowledge(self, verdict: Verdict, raw: RawCallback) -> Acknowledgement:
         return ACKNOWLEDGEMENTS[verdict]
 
     def read_card_number(self, raw: RawCallback) -> str:

@@ -96,7 +96,7 @@ class WechatpayProvider:
     def parse_callback(self, raw: RawCallback) -> Callback:
         return read_callback(self._config, raw, self._client.keys.find)
 
-    def acknowledge(self, verdict: Verdict) -> Acknowledgement:
+    def acknowledge(self, verdict: Verdict, raw: RawCallback) -> Acknowledgement:
         return ACKNOWLEDGEMENTS[verdict]
 
     def query(self, payment: PaymentRef) -> ProviderAnswer:

@@ -320,8 +320,14 @@ class Provider(Protocol):
         """
         ...
 
-    def acknowledge(self, verdict: Verdict) -> Acknowledgement:
-        """The provider's own words for what became of its callback."""
+    def acknowledge(self, verdict: Verdict, raw: RawCallback) -> Acknowledgement:
+        """
+        The provider's own words for what became of this callback. No network; never raises.
+
+        Args:
+            raw: The callback that is answered, for a provider whose answer repeats something of it. Unless the verdict
+                says otherwise it may be anything, a forgery included.
+        """
         ...
 
     def query(self, payment: PaymentRef) -> ProviderAnswer:

@@ -59,7 +59,7 @@ def accept_callback(deps: Deps, account: str, raw: RawCallback) -> AcceptedCallb
         callback = provider.parse_callback(raw)
     except CallbackRefused as refused:
         return AcceptedCallback(
-            acknowledgement=provider.acknowledge(Verdict.REFUSED),
+            acknowledgement=provider.acknowledge(Verdict.REFUSED, raw),
             outcome="refused",
             reason=refused.reason,
             digest=digest,
@@ -72,10 +72,10 @@ def accept_callback(deps: Deps, account: str, raw: RawCallback) -> AcceptedCallb
     try:
         recorded = deps.store.run(lambda tx: _apply(tx, deps, account, raw, callback))
     except (StoreUnavailable, StoreContended) as exc:
-        return _unstored(deps, account, digest, exc)
+        return _unstored(deps, account, digest, exc, raw)
     verdict = Verdict.IGNORED if callback.report is None else _VERDICTS[recorded.state]
     return AcceptedCallback(
-        acknowledgement=provider.acknowledge(verdict),
+        acknowledgement=provider.acknowledge(verdict, raw),
         outcome="ignored" if callback.report is None else recorded.state.value,
         reason=recorded.reason,
         digest=digest,
@@ -126,18 +126,18 @@ def _answer(deps: Deps, account: str, digest: str, recorded: Recorded, raw: RawC
     try:
         deps.store.run(job)
     except (StoreUnavailable, StoreContended) as exc:
-        return _unstored(deps, account, digest, exc)
+        return _unstored(deps, account, digest, exc, raw)
     return AcceptedCallback(
-        acknowledgement=deps.providers[account].acknowledge(Verdict.REFUSED),
+        acknowledgement=deps.providers[account].acknowledge(Verdict.REFUSED, raw),
         outcome=recorded.state.value,
         reason=recorded.reason,
         digest=digest,
     )
 
 
-def _unstored(deps: Deps, account: str, digest: str, exc: Exception) -> AcceptedCallback:
+def _unstored(deps: Deps, account: str, digest: str, exc: Exception, raw: RawCallback) -> AcceptedCallback:
     return AcceptedCallback(
-        acknowledgement=deps.providers[account].acknowledge(Verdict.UNSTORED),
+        acknowledgement=deps.providers[account].acknowledge(Verdict.UNSTORED, raw),
         outcome="unstored",
         reason=type(exc).__name__,
         digest=digest,

@@ -245,7 +245,7 @@ class AdapterCase:
             Called anew for every test; the suite replaces the network below it (`responses`).
         base_url: Of the provider, as set in the case's settings.
         callbacks: None only if the adapter does not declare parse_callback.
-        acknowledgements: The exact bytes for every Verdict.
+        acknowledgements: The exact bytes for every Verdict, in answer to the first of `callbacks.accepted`.
         canaries: Secret and personal texts that the case's messages, requests and keys contain (openid, payer's name,
             symmetric key, a line from the middle of each private key's base64): none may ever be shown.
     """

@@ -4,7 +4,7 @@ import pytest
 
 from adapters.registry import find_builder, provider_names
 from tests.conformance.case import AdapterCase
-from tests.conformance.checks import outgoing
+from tests.conformance.checks import callbacks, outgoing
 from tests.conformance.loading import FAULTS, each_case
 
 
@@ -36,4 +36,10 @@ def test_declared_operations_work_and_others_are_unsupported(case: AdapterCase) 
 @pytest.mark.parametrize("case", each_case())
 def test_acknowledgement_of_each_verdict_is_exact(case: AdapterCase) -> None:
     """The provider hears exactly the words that stop, or ask for, its retries."""
-    outgoing.check_acknowledgements(case)
+    callbacks.check_acknowledgements(case)
+
+
+@pytest.mark.parametrize("case", each_case(with_callbacks=True))
+def test_acknowledgement_of_junk_is_a_refusal(case: AdapterCase) -> None:
+    """An answer that repeats something of the callback is not broken by a callback of any shape."""
+    callbacks.check_acknowledgement_of_anything(case)

@@ -114,7 +114,8 @@ CAUGHT_BY: Final[list[tuple[type[ToyProvider], Check]]] = [
     (broken.DeclaresTooMuch, outgoing.check_capabilities_are_true),
     (broken.DeclaresTooLittle, outgoing.check_capabilities_are_true),
     (broken.UndeclaredIsAnotherError, outgoing.check_capabilities_are_true),
-    (broken.AcknowledgesRefused, outgoing.check_acknowledgements),
+    (broken.AcknowledgesRefused, callbacks.check_acknowledgements),
+    (broken.CrashesOnAnsweringJunk, callbacks.check_acknowledgement_of_anything),
 ]
 
 

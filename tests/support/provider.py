@@ -191,7 +191,7 @@ class FakeProvider:
         except (ValueError, KeyError, TypeError) as exc:
             raise CallbackUnreadable("not_json") from exc
 
-    def acknowledge(self, verdict: Verdict) -> Acknowledgement:
+    def acknowledge(self, verdict: Verdict, raw: RawCallback) -> Acknowledgement:
         accepted = verdict in (Verdict.ACCEPTED, Verdict.IGNORED, Verdict.QUARANTINED)
         return Acknowledgement(status=200 if accepted else 500, body=verdict.value.encode(), content_type="text/plain")
 

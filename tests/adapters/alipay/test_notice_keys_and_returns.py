@@ -65,7 +65,7 @@ def test_certified_notice_of_an_unknown_certificate_is_refused_without_a_call() 
 )
 def test_acknowledgement_is_exact(verdict: Verdict, status: int, body: bytes) -> None:
     """Seven bytes for what is done with, `fail` for the rest."""
-    told = provider().acknowledge(verdict)
+    told = provider().acknowledge(verdict, notice(paid()))
 
     assert (status, body, "text/plain; charset=utf-8") == (told.status, told.body, told.content_type)
 

@@ -59,10 +59,10 @@ def reply_to(order: Order, raw: RawCallback) -> tuple[Order, bytes]:
     try:
         report = provider.parse_callback(raw).report
     except CallbackRefused:
-        return order, provider.acknowledge(Verdict.REFUSED).body
+        return order, provider.acknowledge(Verdict.REFUSED, raw).body
     assert report is not None
     after, verdict = folded(order, report)
-    return after, provider.acknowledge(verdict).body
+    return after, provider.acknowledge(verdict, raw).body
 
 
 @pytest.mark.parametrize("name", sorted(_NOTIFIES))

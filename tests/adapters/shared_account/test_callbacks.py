@@ -66,15 +66,17 @@ def test_bad_callback_of_vector_is_refused(case: dict[str, Any]) -> None:
 
 def test_refusals_of_all_kinds_sound_the_same_outside() -> None:
     """Padding, JSON and signature give one answer."""
-    told = peer.provider().acknowledge(Verdict.REFUSED)
+    told = peer.provider().acknowledge(Verdict.REFUSED, peer.callback(peer.paid()))
 
     assert (401, b'{"code":"FAIL","message":"invalid"}') == (told.status, told.body)
 
 
 def test_orphans_are_asked_for_again_where_configured() -> None:
     """Otherwise the statement finds them."""
-    assert 200 == peer.provider().acknowledge(Verdict.ORPHAN).status
-    assert 503 == peer.provider(orphan_ack="repeat").acknowledge(Verdict.ORPHAN).status
+    raw = peer.callback(peer.paid())
+
+    assert 200 == peer.provider().acknowledge(Verdict.ORPHAN, raw).status
+    assert 503 == peer.provider(orphan_ack="repeat").acknowledge(Verdict.ORPHAN, raw).status
 
 
 # --- proof ------------------------------------------------------------------------------------------------------------

@@ -202,7 +202,7 @@ def test_success_time_that_cannot_be_read_is_unsaid(success_time: Any) -> None:
 )
 def test_acknowledgement_of_each_verdict(verdict: Verdict, status: int, code: bytes) -> None:
     """2xx stops the retries, anything else asks for more."""
-    words = peer.provider().acknowledge(verdict)
+    words = peer.provider().acknowledge(verdict, peer.payment_callback(peer.paid()))
 
     assert (status, "application/json") == (words.status, words.content_type)
     assert b'{"code":"' + code + b'","message":"' in words.body

@@ -6,7 +6,15 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from gateway.domain.provider import Callback, CallbackRefused, CallbackUnreadable, Provider, RawCallback
+from gateway.domain.provider import (
+    Acknowledgement,
+    Callback,
+    CallbackRefused,
+    CallbackUnreadable,
+    Provider,
+    RawCallback,
+    Verdict,
+)
 from gateway.domain.report import ReportedRefundState, ReportedState
 from tests.conformance.case import AcceptedSample, AdapterCase, Callbacks, FixedClock, RefusedSample, UnreadableSample
 from tests.conformance.network import playing
@@ -279,6 +287,33 @@ def check_redelivery(case: AdapterCase) -> None:
 
     assert first == again
     assert len(others) == len({sample.raw.body for sample in callbacks.accepted})
+
+
+# --- acknowledgement --------------------------------------------------------------------------------------------------
+
+
+def check_acknowledgements(case: AdapterCase) -> None:
+    """Every verdict has the provider's exact words, and none of them needs the network."""
+    provider = case.build(FixedClock(case.now))
+    answered = of(case).accepted[0].raw if case.callbacks else RawCallback(headers={}, body=b"", received_at=case.now)
+    with playing() as network:
+        told = {verdict: provider.acknowledge(verdict, answered) for verdict in Verdict}
+
+    assert dict(case.acknowledgements) == told
+    assert network.sent == []
+
+
+def check_acknowledgement_of_anything(case: AdapterCase) -> None:
+    """Whatever came, a refusal and a plea for another try are always sayable, in words of the same status."""
+    provider, raw = case.build(FixedClock(case.now)), fresh(case)
+    samples = (*of(case).refused, *of(case).unreadable)
+    bodies = (*JUNK_BODIES.values(), *(sample.raw.body for sample in samples), *(b"\xff" + raw.body, raw.body[:-9]))
+    for verdict in (Verdict.REFUSED, Verdict.UNSTORED):
+        for headers in (raw.headers, {}):
+            for body in bodies:
+                told = provider.acknowledge(verdict, replace(raw, headers=headers, body=body))
+                assert isinstance(told, Acknowledgement)
+                assert told.status == case.acknowledgements[verdict].status, body[:32]
 
 
 # --- meaning ----------------------------------------------------------------------------------------------------------

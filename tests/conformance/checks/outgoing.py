@@ -20,7 +20,6 @@ from gateway.domain.provider import (
     ProviderAnswer,
     ProviderUnavailable,
     RefundRequest,
-    Verdict,
 )
 from gateway.domain.report import ReportedState, Source
 from gateway.domain.statement import StatementKind, StatementUnreadable
@@ -343,14 +342,4 @@ def check_unknown_method(case: AdapterCase, call: OutgoingCase) -> None:
         result = error_or_result(case.build(FixedClock(case.now)), wrong)
 
     assert isinstance(result, OperationUnsupported)
-    assert network.sent == []
-
-
-def check_acknowledgements(case: AdapterCase) -> None:
-    """Every verdict has the provider's exact words, and none of them needs the network."""
-    provider = case.build(FixedClock(case.now))
-    with playing() as network:
-        told = {verdict: provider.acknowledge(verdict) for verdict in Verdict}
-
-    assert dict(case.acknowledgements) == told
     assert network.sent == []

@@ -171,7 +171,7 @@ class ToyProvider:
         except (KeyError, TypeError, ValueError):
             raise CallbackUnreadable("the message is not what the toy documents") from None
 
-    def acknowledge(self, verdict: Verdict) -> Acknowledgement:
+    def acknowledge(self, verdict: Verdict, raw: RawCallback) -> Acknowledgement:
         word, status = (b"ok", 200) if verdict in ACCEPTED else (b"again", 500)
         return Acknowledgement(status=status, body=word, content_type="text/plain")
 

@@ -1,5 +1,6 @@
 """Toys with one fault each, of the kinds that were seen in the field. The suite must catch every one of them."""
 
+import json
 import logging
 import socket
 from collections.abc import Iterator, Mapping
@@ -271,8 +272,13 @@ class UndeclaredIsAnotherError(ToyProvider):
 
 
 class AcknowledgesRefused(ToyProvider):
-    def acknowledge(self, verdict: Verdict) -> Acknowledgement:
-        return super().acknowledge(Verdict.ACCEPTED)
+    def acknowledge(self, verdict: Verdict, raw: RawCallback) -> Acknowledgement:
+        return super().acknowledge(Verdict.ACCEPTED, raw)
+
+
+class CrashesOnAnsweringJunk(ToyProvider):
+    def acknowledge(self, verdict: Verdict, raw: RawCallback) -> Acknowledgement:
+        return replace(super().acknowledge(verdict, raw), body=json.loads(raw.body)["id"].encode())
 
 
 class ShowsItsKey(ToyProvider):
