@@ -20,14 +20,19 @@ $(VENV)/runtime.ready: requirements/runtime.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
+# SM2 for the shared account and for banks that sign with it; where no wheel is to be had, the rest works without.
+$(VENV)/sm.ready: requirements/sm.txt $(VENV)/runtime.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/sm.txt || echo "no wheel for SM2 here: without the shared account"
+	@touch $@
+
 $(VENV)/dev.ready: requirements/dev.txt $(VENV)/runtime.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-demo: $(VENV)/runtime.ready ## one order through every provider and method, against the simulators
+demo: $(VENV)/sm.ready ## one order through every provider and method, against the simulators
 	$(BIN)/python -m sandbox.demo
 
-run: $(VENV)/runtime.ready ## the same installation, kept running on ports 8300 and 8400
+run: $(VENV)/sm.ready ## the same installation, kept running on ports 8300 and 8400
 	$(BIN)/python -m sandbox.demo --keep
 
 test: $(VENV)/dev.ready ## the whole suite, on SQLite and a real PostgreSQL
@@ -51,6 +56,7 @@ bench: $(VENV)/dev.ready $(PEERS:%=build/bench/peers/%) ## throughput and cost, 
 lock: ## pin every dependency anew, with hashes (needs uv)
 	$(COMPILE) --upgrade requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) requirements/runtime.in -c requirements/dev.txt -o requirements/runtime.txt
+	$(COMPILE) requirements/sm.in -c requirements/dev.txt -o requirements/sm.txt
 	for peer in $(PEERS); do $(COMPILE) --upgrade requirements/bench-$$peer.in -o requirements/bench-$$peer.txt; done
 
 clean: ## forget the environment and what demo and run left behind

@@ -1,11 +1,12 @@
-"""The reads, in SQLAlchemy Core; `Queries` compiles them once for an engine."""
+"""The reads of the order model, in SQLAlchemy Core; `Queries` compiles them once for an engine."""
 
 from typing import Any, Final
 
 from sqlalchemy import Dialect, Select, and_, bindparam, func, literal, literal_column, select
 
 from gateway.domain.order import TaskState
-from gateway.store.rows import EVENT, IDEMPOTENCY_KEY, NOTIFICATION, ORDER, PAYMENT, REFUND, TASK, RowMap
+from gateway.store.row_map import RowMap
+from gateway.store.rows import EVENT, IDEMPOTENCY_KEY, NOTIFICATION, ORDER, PAYMENT, REFUND, TASK
 from gateway.store.statements import Query
 from gateway.store.tables import NOTIFICATIONS, ORDERS, PAYMENTS, PREMIUM_SLOTS, REQUEST_NONCES, TASKS
 
@@ -123,5 +124,14 @@ class Queries:
     ping: Query
 
     def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._compiled: dict[Select[Any], Query] = {}
         for name, select_ in _SELECTS.items():
             setattr(self, name, Query(select_, dialect))
+
+    def compiled(self, select_: Select[Any]) -> Query:
+        """The query of a family's own select, a constant of its module: compiled at its first use."""
+        query = self._compiled.get(select_)
+        if query is None:
+            query = self._compiled[select_] = Query(select_, self._dialect)
+        return query

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from sqlalchemy import Dialect, Select
 
-from gateway.store.rows import ROW_MAPS, RowMap
+from gateway.store.row_map import RowMap
+from gateway.store.rows import ROW_MAPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from sqlalchemy import Select
+
 from gateway.domain.clock import micros, moment
 from gateway.domain.order import (
     Event,
@@ -21,6 +23,7 @@ from gateway.domain.order import (
 from gateway.domain.states import NotificationState, OrderState
 from gateway.store.engine import Engine, Row
 from gateway.store.queries import Queries
+from gateway.store.row_map import RowMap
 from gateway.store.rows import (
     EVENT,
     IDEMPOTENCY_KEY,
@@ -30,7 +33,6 @@ from gateway.store.rows import (
     REFUND,
     ROW_MAPS,
     TASK,
-    RowMap,
 )
 from gateway.store.statements import (
     DROP_TASK,
@@ -110,6 +112,26 @@ class Tx:
     def _one(self, row_map: RowMap[R], query: Query, **values: Any) -> R | None:
         rows = self._rows(query, **values)
         return row_map.decode(rows[0]) if rows else None
+
+    # What the families of rows beside the order model are read and written with; their modules alone use it.
+
+    def rows(self, select: Select[Any], **values: Any) -> list[Row]:
+        """Plain rows of a family's select."""
+        return self._rows(self._queries.compiled(select), **values)
+
+    def all(self, row_map: RowMap[R], select: Select[Any], **values: Any) -> list[R]:
+        """The values of a family's select over the columns of `row_map`."""
+        return self._all(row_map, self._queries.compiled(select), **values)
+
+    def one(self, row_map: RowMap[R], select: Select[Any], **values: Any) -> R | None:
+        """The first value of a family's select, None when there is none."""
+        return self._one(row_map, self._queries.compiled(select), **values)
+
+    def write(self, write: Write, values: Sequence[Any]) -> None:
+        """One of a family's own statements."""
+        self.writes.append((write, values))
+
+    # --- reads of the order model ---
 
     def order(self, order_id: str) -> Order | None:
         return self._one(ORDER, self._queries.order, id=order_id)

@@ -9,8 +9,8 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
 from gateway.store import open_store, schema_is_current, upgrade
+from gateway.store.rows import METADATA
 from gateway.store.schema_version import _url
-from gateway.store.tables import METADATA
 from tests.support.rows import an_order
 
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from gateway.store import upgrade
-from gateway.store.tables import METADATA
+from gateway.store.rows import METADATA
 
 _TESTS_DATABASE = "jiaofei"
 
