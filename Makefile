@@ -6,10 +6,10 @@ UV ?= uv
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 PEERS := wechatpayv3 python-alipay-sdk alipay-sdk-python
 
-.PHONY: help demo run test check lint bench lock clean
+.PHONY: help demo run test check lint new-adapter adapter-cost states simulate bench lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=…"; exit 1; }
@@ -49,6 +49,20 @@ check: lint test ## everything that must hold before a commit
 build/bench/peers/%: requirements/bench-%.txt $(VENV)/dev.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --target $@ -r $<
 	@touch $@
+
+new-adapter: $(VENV)/dev.ready ## begin a new bank with an adapter that works: make new-adapter NAME=bank_x
+	@$(BIN)/python -m scaffold "$(NAME)"
+
+adapter-cost: $(VENV)/dev.ready ## count what each adapter costs in files and lines
+	@$(BIN)/python -m scaffold.cost
+
+states: $(VENV)/dev.ready ## write docs/states.md anew from what the code does
+	$(BIN)/python -m tests.states
+
+SEEDS ?= 1..2
+PAYERS ?= 4600
+simulate: $(VENV)/dev.ready ## seeded runs of the whole gateway: make simulate SEEDS=1..8 PAYERS=4600
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --payers $(PAYERS)
 
 bench: $(VENV)/dev.ready $(PEERS:%=build/bench/peers/%) ## throughput and cost, as ratios in one run
 	$(BIN)/python -m bench

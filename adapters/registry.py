@@ -13,6 +13,11 @@ _BUILDERS: Final = {
     "alipay": "adapters.alipay:build",
     "unionpay": "adapters.unionpay:build",
     "shared_account": "adapters.shared_account:build",
+    "bank_ccb": "adapters.bank.ccb:build",
+    "bank_abchina": "adapters.bank.abchina:build",
+    "bank_icbc": "adapters.bank.icbc:build",
+    "bank_bbp": "adapters.bank.bbp:build",
+    "bank_abchina_ebpp": "adapters.bank.abchina_ebpp:build",
 }
 
 

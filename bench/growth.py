@@ -137,8 +137,8 @@ class _TimedEngine:
     def flush(self, batch: Batch) -> None:
         self._timed(lambda: self._engine.flush(batch))
 
-    def claim(self, due: int, lease_until: int, lease: str, limit: int) -> list[StoredRow]:
-        return self._engine.claim(due, lease_until, lease, limit)
+    def claim(self, due: int, lease_until: int, lease: str, limit: int, busy: Sequence[str]) -> list[StoredRow]:
+        return self._engine.claim(due, lease_until, lease, limit, busy)
 
     def close(self) -> None:
         self._engine.close()

@@ -40,7 +40,7 @@ class _Recorder:
     def flush(self, batch: Batch) -> None:
         self.batch = batch
 
-    def claim(self, due: int, lease_until: int, lease: str, limit: int) -> list[Row]:
+    def claim(self, due: int, lease_until: int, lease: str, limit: int, busy: Sequence[str]) -> list[Row]:
         return []
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """The composition root: builds the world from settings; nothing happens before one of its functions is called."""
 
 import logging
+import random
 import secrets
 import sys
 import threading
@@ -19,21 +20,36 @@ from adapters.kit.config import SettingsInvalid as AccountSettingsInvalid
 from adapters.kit.http import Transport
 from adapters.registry import find_builder
 from gateway.domain.clock import Clock, SystemClock
+from gateway.domain.gate import Gate, GateLimits
 from gateway.domain.ids import Ids, TimeOrderedIds
 from gateway.domain.provider import Provider
 from gateway.services.ask_provider import RefreshGate
 from gateway.services.deps import Deps
+from gateway.services.webhook_endpoints import build_endpoints
 from gateway.services.work import Worker
 from gateway.settings import AccountConfig, Settings, SettingsInvalid
 from gateway.store import Store, Vault, open_store, schema_is_current
-from gateway.web import callbacks, health, openapi, problems, routes
+from gateway.web import (
+    biller,
+    callbacks,
+    collections,
+    health,
+    openapi,
+    orders,
+    problems,
+    replays,
+    routes,
+    shared_accounts,
+)
 from gateway.web.auth import Doorkeeper
 from gateway.web.metrics import Metrics
-from gateway.web.orders import ROUTES
+
+ROUTES: Final = (*orders.ROUTES, *shared_accounts.ROUTES, *collections.ROUTES, *replays.ROUTES)
+"""Every call of apps, payers and operators."""
 
 _NONCE_BYTES: Final = 16
 
-MakeTransport = Callable[[AccountConfig], Transport]
+MakeTransport = Callable[[AccountConfig, Gate], Transport]
 
 _log = structlog.get_logger(__name__)
 
@@ -55,7 +71,7 @@ class World:
 
     def run_worker(self, stop: threading.Event, *, once: bool = False) -> None:
         """Do due tasks until told to stop, or once what is due now."""
-        worker = Worker(self.deps)
+        worker = Worker(self.deps, spread=random.random)
         if once:
             worker.run_due()
         else:
@@ -70,8 +86,9 @@ def _nonce() -> str:
     return secrets.token_hex(_NONCE_BYTES)
 
 
-def _transport(account: AccountConfig) -> Transport:
+def _transport(account: AccountConfig, gate: Gate) -> Transport:
     return Transport(
+        gate=gate,
         connect_seconds=account.connect_seconds,
         answer_seconds=account.answer_seconds,
         connections_max=account.connections_max,
@@ -80,7 +97,19 @@ def _transport(account: AccountConfig) -> Transport:
     )
 
 
-def build_providers(settings: Settings, clock: Clock, make_transport: MakeTransport) -> dict[str, Provider]:
+def build_gates(settings: Settings, clock: Clock) -> dict[str, Gate]:
+    """One gate per account, shut by its own provider's faults alone."""
+    return {
+        account.name: Gate(
+            clock, GateLimits(calls_max=account.connections_max, calls_per_second=account.calls_per_second)
+        )
+        for account in settings.accounts.values()
+    }
+
+
+def build_providers(
+    settings: Settings, clock: Clock, gates: Mapping[str, Gate], make_transport: MakeTransport = _transport
+) -> dict[str, Provider]:
     """
     One provider per account.
 
@@ -90,14 +119,16 @@ def build_providers(settings: Settings, clock: Clock, make_transport: MakeTransp
     providers: dict[str, Provider] = {}
     faults: list[str] = []
     for account in settings.accounts.values():
-        tools = AdapterTools(clock=clock, nonce=_nonce, transport=make_transport(account))
+        tools = AdapterTools(clock=clock, nonce=_nonce, transport=make_transport(account, gates[account.name]))
         try:
             build = find_builder(account.provider)
         except KeyError:
             faults.append(f"accounts.{account.name}.provider: no adapter has this name")
             continue
         try:
-            providers[account.name] = build(AccountSettings(account.name, account.values), tools)
+            # Ours to read, and an adapter's as well where its protocol is by region.
+            values = {**account.values, "regions": sorted(account.regions)}
+            providers[account.name] = build(AccountSettings(account.name, values), tools)
         except AccountSettingsInvalid as exc:
             faults.extend(exc.faults)
     if faults:
@@ -119,7 +150,8 @@ def build_world(
         SettingsInvalid: With every fault that only the adapters can see.
     """
     clock = clock or SystemClock()
-    providers = build_providers(settings, clock, make_transport)
+    gates = build_gates(settings, clock)
+    providers = build_providers(settings, clock, gates, make_transport)
     deps = Deps(
         settings=settings,
         store=open_store(settings.database_url.reveal()),
@@ -127,6 +159,8 @@ def build_world(
         clock=clock,
         ids=ids or TimeOrderedIds(),
         providers=providers,
+        gates=gates,
+        webhooks=build_endpoints(settings),
     )
     return World(settings=settings, deps=deps)
 
@@ -166,6 +200,7 @@ def create_app(settings: Settings, *, world: World | None = None) -> Flask:
     _frame(app, deps, metrics)
     routes.register(app, edge, ROUTES)
     callbacks.register(app, desk)
+    biller.register(app, biller.BillerDesk(deps, metrics))
     health.register(app, deps, metrics, _schema_check(settings))
     openapi.register(app, ROUTES)
     if settings.bare_callbacks:

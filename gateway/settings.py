@@ -5,19 +5,23 @@ import re
 import ssl
 import stat
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from marshmallow import Schema
 
+from gateway.domain.collection import Agent
+from gateway.domain.operator import Operator, Role
 from gateway.domain.secret import Secret
-from schemas.config import NAME_PATTERN, Fault, account_schema, app_schema, check_table, gateway_schema
+from gateway.domain.webhook import WebhookReceiver
+from schemas.config import FAMILIES, NAME_PATTERN, Fault, account_schema, check_table, gateway_schema
+from schemas.config_checks import check_agents, check_apps, check_entries, check_keys, check_regions, check_webhooks
 
 CONFIG_VARIABLE: Final = "GATEWAY_CONFIG"
 CONFIG_DEFAULT: Final = "gateway.toml"
-_TABLES: Final = ("gateway", "apps", "accounts")
+_TABLES: Final = ("gateway", "apps", "accounts", "agents", "operators")
 _FILE_BYTES_MAX: Final = 65536
 _CONFIG_BYTES_MAX: Final = 1 << 20
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
@@ -45,11 +49,12 @@ class AppSettings:
     One front-end app.
 
     Attributes:
-        entry: Kind of entry: official_account, mini_program, h5, app, counter …; for operators to read.
+        entry: Kind of entry, one of `gateway.domain.entry.ENTRY_KINDS`: it decides which methods can work.
         api_key_digests: SHA-256 (hex) of the API keys that are live now, two at most, so that a key can be rotated.
         signing_secret: When set, every request of this app must carry an HMAC signature made with it.
         regions: Administrative divisions it may collect for; None: all.
         methods: Allowed "provider.method" names; None: all.
+        webhook: Where it is told of what becomes of its orders; None: nowhere.
     """
 
     name: str
@@ -58,6 +63,7 @@ class AppSettings:
     signing_secret: Secret | None = None
     regions: frozenset[str] | None = None
     methods: frozenset[str] | None = None
+    webhook: WebhookReceiver | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,7 @@ class AccountConfig:
     ca_file: str | None
     proxy: str | None = field(repr=False)
     values: Mapping[str, Any] = field(repr=False)
+    calls_per_second: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +105,7 @@ class Settings:
         index_key: Key of the blind indexes; changing it orphans them.
         token_key: Key of order tokens.
         order_ttl_seconds: Life of an order when the app names none.
+        payment_ttl_seconds: Life of a payment, which never outlives its order.
         body_bytes_max: Longest request body.
         trusted_proxies: How many reverse proxies in front may be believed about the client's address.
         bare_callbacks: Serve callbacks by a plain WSGI function in front of Flask.
@@ -110,7 +118,10 @@ class Settings:
     token_key: Secret
     apps: Mapping[str, AppSettings]
     accounts: Mapping[str, AccountConfig]
+    agents: Mapping[str, Agent] = field(default_factory=dict)
+    operators: Mapping[str, Operator] = field(default_factory=dict)
     order_ttl_seconds: int = 7200
+    payment_ttl_seconds: int = 7200
     body_bytes_max: int = 65536
     trusted_proxies: int = 0
     bare_callbacks: bool = False
@@ -161,7 +172,9 @@ def load_with_warnings(environ: Mapping[str, str] | None = None) -> LoadedSettin
     resolved = {place for place, _ in references.faults}
     faults += [fault for fault in found if fault[0] not in resolved]
     unsure = {place.partition("[")[0] for place, _ in faults}
-    faults += [*_check_apps(valid, unsure), *_check_regions(valid["accounts"], unsure)]
+    faults += [*check_apps(valid, unsure), *check_regions(valid["accounts"], tables, unsure)]
+    faults += [*check_entries(valid["apps"], unsure), *check_agents(valid, unsure)]
+    faults += [*check_keys(valid, unsure), *check_webhooks(valid["apps"], unsure)]
     faults += _check_authorities(valid["accounts"], path.parent)
     if faults:
         raise SettingsInvalid([f"{place}: {text}" for place, text in faults])
@@ -279,7 +292,7 @@ def _check_tables(tables: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]],
     """The valid values by table and name, and the faults of each table by itself."""
     gateway, faults = check_table(gateway_schema, "gateway", tables.get("gateway", {}))
     valid = {"gateway": gateway}
-    for family, schema in (("apps", app_schema), ("accounts", account_schema)):
+    for family, schema in FAMILIES.items():
         valid[family], found = _check_family(family, schema, tables.get(family, {}))
         faults += found
     return valid, faults
@@ -296,33 +309,6 @@ def _check_family(family: str, schema: Schema, tables: Any) -> tuple[dict[str, A
         valid[name], found = check_table(schema, f"{family}.{name}", table)
         faults += found
     return valid, faults
-
-
-def _check_apps(valid: Mapping[str, Mapping[str, Any]], unsure: Collection[str]) -> Iterator[Fault]:
-    """An app's methods need an account, and an API key names one app; lists with faults of their own are left out."""
-    providers = {account.get("provider") for account in valid["accounts"].values()}
-    owners: dict[str, str] = {}
-    for key, app in ((f"apps.{name}", app) for name, app in valid["apps"].items()):
-        for index, method in enumerate(app.get("methods", ()) if f"{key}.methods" not in unsure else ()):
-            if method.partition(".")[0] not in providers:
-                yield f"{key}.methods[{index}]", "names a provider that no account has"
-        for index, digest in enumerate(app.get("api_keys", ()) if f"{key}.api_keys" not in unsure else ()):
-            place = f"{key}.api_keys[{index}]"
-            if owners.setdefault(digest, place) != place:
-                yield place, f"is the same key as {owners[digest]}"
-
-
-def _check_regions(accounts: Mapping[str, Mapping[str, Any]], unsure: Collection[str]) -> Iterator[Fault]:
-    """One account of a provider for each division, and one for all the others."""
-    owners: dict[tuple[str, str], str] = {}
-    for name, account in accounts.items():
-        if "provider" not in account or f"accounts.{name}.regions" in unsure:
-            continue
-        for region in dict.fromkeys(account.get("regions") or [""]):
-            owner = owners.setdefault((account["provider"], region), name)
-            if owner != name:
-                what = f"{region} is also served by" if region else "names none, and so does"
-                yield f"accounts.{name}.regions", f"{what} accounts.{owner} of the same provider"
 
 
 def _check_authorities(accounts: Mapping[str, Mapping[str, Any]], folder: Path) -> Iterator[Fault]:
@@ -350,6 +336,8 @@ def _build(tables: Mapping[str, Any], valid: Mapping[str, dict[str, Any]], folde
             name: _build_account(name, account, tables["accounts"][name], folder)
             for name, account in valid["accounts"].items()
         },
+        agents={name: _build_agent(name, agent) for name, agent in valid["agents"].items()},
+        operators={name: _build_operator(name, operator) for name, operator in valid["operators"].items()},
     )
 
 
@@ -369,7 +357,25 @@ def _build_app(name: str, app: Mapping[str, Any]) -> AppSettings:
         signing_secret=app.get("signing_secret"),
         regions=frozenset(app["regions"]) if "regions" in app else None,
         methods=frozenset(app["methods"]) if "methods" in app else None,
+        webhook=_build_webhook(app) if "webhook_url" in app else None,
     )
+
+
+def _build_webhook(app: Mapping[str, Any]) -> WebhookReceiver:
+    return WebhookReceiver(
+        url=app["webhook_url"],
+        secrets=tuple(app["webhook_secrets"]),
+        networks=tuple(app.get("webhook_networks", ())),
+    )
+
+
+def _build_agent(name: str, agent: Mapping[str, Any]) -> Agent:
+    sets = {key: frozenset(agent[key]) for key in ("regions", "apps") if key in agent}
+    return Agent(name=name, **{"regions": None, **agent, **sets})
+
+
+def _build_operator(name: str, operator: Mapping[str, Any]) -> Operator:
+    return Operator(name=name, role=Role(operator["role"]), api_key_digests=tuple(operator["api_keys"]))
 
 
 def _build_account(name: str, ours: Mapping[str, Any], table: Mapping[str, Any], folder: Path) -> AccountConfig:
@@ -381,6 +387,7 @@ def _build_account(name: str, ours: Mapping[str, Any], table: Mapping[str, Any],
         connect_seconds=ours.get("connect_seconds", 3.0),
         answer_seconds=ours.get("answer_seconds", 10.0),
         connections_max=ours.get("connections_max", 64),
+        calls_per_second=ours.get("calls_per_second"),
         ca_file=str((folder / ours["ca_file"]).absolute()) if "ca_file" in ours else None,
         proxy=ours.get("proxy"),
         values={key: value for key, value in table.items() if key not in account_schema.fields},

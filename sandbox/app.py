@@ -1,8 +1,7 @@
 """
-The sandbox as a web application: the simulators, the payer's pages, and the control interface.
+The sandbox as a web application: every kind of the registry that can run here, its pages, and the control interface.
 
-WeChat Pay answers below /wechatpay (the gateway's base_url is …/wechatpay), Alipay at /alipay/gateway.do, UnionPay
-below /unionpay, the shared account's platform below /shared_account where gmssl-pyx is installed.
+Each party answers below its own name: WeChat Pay below /wechatpay (the gateway's base_url is …/wechatpay), and so on.
 Keep it on loopback: whoever reaches it can pay every order and switch every fault.
 """
 
@@ -13,43 +12,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import requests
 from flask import Flask, Response, request
 from werkzeug.serving import make_server
 
-from sandbox.alipay import AlipaySimulator
 from sandbox.clock import SandboxClock
 from sandbox.control import control_blueprint
 from sandbox.faults import FaultBoard
+from sandbox.frame import GATEWAY_URL, Surroundings
 from sandbox.keyring import Keyring, open_keyring
-from sandbox.pages import pages_blueprint
-from sandbox.shared_account import sm
-from sandbox.shared_account.simulator import SharedAccountSimulator
-from sandbox.unionpay import UnionpaySimulator
-from sandbox.wechatpay import WechatpaySimulator
+from sandbox.kind import Kind
+from sandbox.pages import index_blueprint, party_blueprint
+from sandbox.registry import available_kinds
+from sandbox.simulator import Simulator
 from sandbox.wire import Answer, Json, Post
 
 BODY_BYTES_MAX: Final = 1_000_000
-CALLBACK_TIMEOUT_SECONDS: Final = 5
-"""WeChat waits 5 s for an acknowledgement. Source: sheet wechatpay.md section 6.4."""
-UNIONPAY_TIMEOUT_SECONDS: Final = 10
-"""Source: sheet unionpay.md section 8."""
+DEFAULT_URL: Final = "http://127.0.0.1:8400"
 
 _HOP_HEADERS: Final = frozenset({"content-length", "connection", "transfer-encoding"})
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
-_MOUNTS: Final = (
-    ("/wechatpay/v3/<path:_rest>", "wechatpay"),
-    ("/alipay/gateway.do", "alipay"),
-    ("/alipay/bill/download", "alipay"),
-    ("/unionpay/gateway/api/<path:_rest>", "unionpay"),
-    ("/unionpay/jiaofei/api/<path:_rest>", "unionpay"),
-    ("/unionpay/filedownload/", "unionpay"),
-    ("/shared_account/sa/<path:_rest>", "shared_account"),
-)
-
-Simulator = WechatpaySimulator | AlipaySimulator | UnionpaySimulator | SharedAccountSimulator
+SimulatorT = TypeVar("SimulatorT", bound=Simulator)
+Options = Mapping[str, Mapping[str, Any]]
+"""By a party's name, keyword arguments of its simulator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,29 +46,20 @@ class Sandbox:
     Everything the pages and the control interface steer.
 
     Attributes:
-        shared_account: None where gmssl-pyx, or its keys, are missing.
+        simulators: By the party's name; one that lacks a package or keys is not among them.
     """
 
     keyring: Keyring
     clock: SandboxClock
     faults: FaultBoard
-    wechatpay: WechatpaySimulator
-    alipay: AlipaySimulator
-    unionpay: UnionpaySimulator
-    shared_account: SharedAccountSimulator | None
+    simulators: Mapping[str, Simulator]
 
-    @property
-    def simulators(self) -> dict[str, Simulator]:
-        """By provider name."""
-        always: dict[str, Simulator] = {
-            "wechatpay": self.wechatpay,
-            "alipay": self.alipay,
-            "unionpay": self.unionpay,
-        }
-        return always if self.shared_account is None else always | {"shared_account": self.shared_account}
+    def of(self, wanted: type[SimulatorT]) -> SimulatorT:
+        """The simulator of this class; parties that share a class are told apart by `simulators` alone."""
+        return next(simulator for simulator in self.simulators.values() if isinstance(simulator, wanted))
 
     def orders(self) -> list[Json]:
-        """All orders of all providers, newest first."""
+        """All orders of all parties, newest first."""
         orders = [order for simulator in self.simulators.values() for order in simulator.orders()]
         return sorted(orders, key=lambda order: str(order["created_at"]), reverse=True)
 
@@ -90,10 +69,10 @@ def create_sandbox(
     *,
     post: Post | None = None,
     clock: SandboxClock | None = None,
-    base_url: str = "http://127.0.0.1:8400",
+    base_url: str = DEFAULT_URL,
+    gateway_url: str = GATEWAY_URL,
     refund_seconds: float = 10,
-    refund_spacing_seconds: float = 60,
-    settle_seconds: float | None = 0,
+    options: Options | None = None,
 ) -> Flask:
     """
     Build the application.
@@ -102,86 +81,54 @@ def create_sandbox(
         post: How callbacks are sent; by default over HTTP, without following redirects.
         clock: A frozen one for tests; by default the machine's, and `serve` makes it tick.
         base_url: Where the application will be reached; links and the bill's address begin with it.
+        gateway_url: Where the gateway is: for parties that were told its address beforehand, and its clients.
         refund_seconds: How long a refund stays under way.
-        refund_spacing_seconds: What must lie between two WeChat refunds of one order.
-        settle_seconds: How long a charge of the shared account is under way; None waits for a person.
     """
     clock = clock or SandboxClock()
     faults = FaultBoard(clock)
-    unionpay_post = post or partial(post_over_http, timeout_seconds=UNIONPAY_TIMEOUT_SECONDS)
-    post = post or post_over_http
-    sandbox = Sandbox(
-        keyring=keyring,
-        clock=clock,
-        faults=faults,
-        wechatpay=WechatpaySimulator(
-            keyring,
+    kinds = [kind for provider, kind in available_kinds().items() if provider in keyring.keys]
+
+    def built(kind: Kind) -> Simulator:
+        surroundings = Surroundings(
+            provider=kind.provider,
             clock=clock,
             faults=faults,
-            post=post,
-            base_url=f"{base_url}/wechatpay",
+            post=post or partial(post_over_http, timeout_seconds=kind.answer_seconds),
+            base_url=f"{base_url}/{kind.provider}",
+            gateway_url=gateway_url,
             refund_seconds=refund_seconds,
-            refund_spacing_seconds=refund_spacing_seconds,
-        ),
-        alipay=AlipaySimulator(
-            keyring,
-            clock=clock,
-            faults=faults,
-            post=post,
-            gateway_url=f"{base_url}/alipay/gateway.do",
-            refund_seconds=refund_seconds,
-        ),
-        unionpay=UnionpaySimulator(
-            keyring,
-            clock=clock,
-            faults=faults,
-            post=unionpay_post,
-            base_url=f"{base_url}/unionpay",
-            refund_seconds=refund_seconds,
-        ),
-        shared_account=_shared_account(
-            keyring, clock=clock, faults=faults, post=unionpay_post, base_url=base_url, settle_seconds=settle_seconds
-        ),
-    )
-    return _application(sandbox)
+        )
+        own = (options or {}).get(kind.provider, {})
+        return kind.build(keyring.keys[kind.provider], surroundings, **own)
+
+    simulators = {kind.provider: built(kind) for kind in kinds}
+    return _application(Sandbox(keyring=keyring, clock=clock, faults=faults, simulators=simulators), kinds)
 
 
-def _shared_account(
-    keyring: Keyring,
-    *,
-    clock: SandboxClock,
-    faults: FaultBoard,
-    post: Post,
-    base_url: str,
-    settle_seconds: float | None,
-) -> SharedAccountSimulator | None:
-    if keyring.shared_account is None or not sm.available():
-        return None
-    return SharedAccountSimulator(
-        keyring,
-        clock=clock,
-        faults=faults,
-        post=post,
-        base_url=f"{base_url}/shared_account",
-        settle_seconds=settle_seconds,
-    )
-
-
-def _application(sandbox: Sandbox) -> Flask:
+def _application(sandbox: Sandbox, kinds: list[Kind]) -> Flask:
     app = Flask("sandbox", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
     app.extensions["sandbox"] = sandbox
-    app.register_blueprint(pages_blueprint(sandbox))
+    app.register_blueprint(index_blueprint(sandbox))
     app.register_blueprint(control_blueprint(sandbox))
-    for rule, provider in _MOUNTS:
-        if provider in sandbox.simulators:
-            _mount(app, rule, sandbox.simulators[provider])
+    for kind in kinds:
+        simulator = sandbox.simulators[kind.provider]
+        app.register_blueprint(party_blueprint(kind, simulator))
+        for rule in kind.mounts:
+            _mount(app, f"/{kind.provider}{rule}", simulator)
     return app
 
 
-def serve(host: str = "127.0.0.1", port: int = 8400, folder: Path = Path("sandbox-keys")) -> None:
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8400,
+    folder: Path = Path("sandbox-keys"),
+    gateway_url: str = GATEWAY_URL,
+    options: Options | None = None,
+) -> None:
     """Run the sandbox until interrupted; keys are made in the folder when it has none."""
-    app = create_sandbox(open_keyring(folder), base_url=f"http://{host}:{port}")
+    base_url = f"http://{host}:{port}"
+    app = create_sandbox(open_keyring(folder), base_url=base_url, gateway_url=gateway_url, options=options)
     sandbox: Sandbox = app.extensions["sandbox"]
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # its access log would show whole signed requests
     server = make_server(host, port, app, threaded=True)
@@ -193,10 +140,8 @@ def serve(host: str = "127.0.0.1", port: int = 8400, folder: Path = Path("sandbo
         sandbox.clock.stop()
 
 
-def post_over_http(
-    url: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float = CALLBACK_TIMEOUT_SECONDS
-) -> tuple[int, bytes]:
-    """Send one callback; a time-out or a refused connection raises, as `Post` asks."""
+def post_over_http(url: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float = 5) -> tuple[int, bytes]:
+    """Post once; a time-out or a refused connection raises, as `Post` asks."""
     answer = requests.post(url, data=body, headers=dict(headers), timeout=timeout_seconds, allow_redirects=False)
     return answer.status_code, answer.content
 
@@ -211,7 +156,7 @@ def _mount(app: Flask, rule: str, simulator: Simulator) -> None:
         answer = simulator.answer(request.method, path, dict(request.headers), request.get_data())
         return _dropped(answer) if answer.lost else _response(answer)
 
-    app.add_url_rule(rule, endpoint=rule, view_func=view, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    app.add_url_rule(rule, endpoint=rule, view_func=view, methods=_METHODS)
 
 
 def _response(answer: Answer) -> Response:

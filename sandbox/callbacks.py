@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from sandbox.clock import SandboxClock, rfc3339
-from sandbox.faults import ON_SCHEDULING, Fault, FaultBoard
+from sandbox.faults import ON_SCHEDULING, AnyFault, Fault, FaultBoard
 from sandbox.wire import Post
 
 DELIVERIES_KEPT: Final = 10_000
@@ -22,7 +22,7 @@ HELD_SECONDS_MAX: Final = 3_600
 DUPLICATE_AFTER_SECONDS: Final = 1
 _ANSWER_BYTES_KEPT: Final = 200
 
-Compose = Callable[[Fault | None], tuple[Mapping[str, str], bytes]]
+Compose = Callable[[AnyFault | None], tuple[Mapping[str, str], bytes]]
 """Make one delivery's headers and body, freshly signed, spoilt as the fault says."""
 
 
@@ -58,7 +58,7 @@ class Courier:
         post: Post,
         retry_seconds: Sequence[int],
         accepts: Callable[[int, bytes], bool],
-        spoils: AbstractSet[Fault],
+        spoils: AbstractSet[AnyFault],
     ) -> None:
         """`spoils` are the faults that a delivery of this provider can suffer."""
         self._provider = provider
@@ -153,7 +153,9 @@ class Courier:
         self._record(notice, tries=tries, fault=fault, answered=answered)
         return notice.accepted
 
-    def _record(self, notice: Notice, *, tries: int, fault: Fault | None, answered: tuple[int, bytes] | None) -> None:
+    def _record(
+        self, notice: Notice, *, tries: int, fault: AnyFault | None, answered: tuple[int, bytes] | None
+    ) -> None:
         code, answer = answered if answered is not None else (None, b"")
         entry = {
             "provider": self._provider,

@@ -2,7 +2,7 @@
 The faults a provider can show, switched on by rule: for one order, for the next requests of one operation, or for all.
 
 A rule says what goes wrong; the simulators and the courier ask, at each place where a fault has meaning, whether a rule
-matches there. docs/sandbox.md holds the table of effects.
+matches there. docs/sandbox.md holds the table of effects. A party's kind can name faults and operations of its own.
 """
 
 import itertools
@@ -14,13 +14,14 @@ from enum import StrEnum
 from typing import Any, Final
 
 from sandbox.clock import ADVANCE_SECONDS_MAX, SandboxClock, rfc3339
+from sandbox.registry import all_kinds
 
 RULES_MAX: Final = 1_000
 NOT_FOUND_SECONDS: Final = 60
 
 
 class Fault(StrEnum):
-    """Everything that can be made to go wrong."""
+    """What can be made to go wrong at more than one party."""
 
     TIMEOUT_BEFORE_COMMIT = "timeout_before_commit"
     TIMEOUT_AFTER_COMMIT = "timeout_after_commit"
@@ -43,12 +44,10 @@ class Fault(StrEnum):
     CALLBACK_WRONG_OWNER = "callback_wrong_owner"
     SIGNATURE_DER = "signature_der"
     ANSWER_BAD_SIGNATURE = "answer_bad_signature"
-    SETTLED_LATE = "settled_late"
-    BINDING_WAITS = "binding_waits"
-    BINDING_REVOKED = "binding_revoked"
-    REVOKE_FAILED = "revoke_failed"
-    REVOKE_UNKNOWN = "revoke_unknown"
 
+
+AnyFault = StrEnum
+"""A `Fault`, or a member of the faults of a party's kind."""
 
 BEFORE_COMMIT: Final = frozenset({Fault.TIMEOUT_BEFORE_COMMIT, Fault.ERROR_5XX_BEFORE_COMMIT, Fault.RATE_LIMITED})
 AFTER_COMMIT: Final = frozenset(
@@ -68,10 +67,8 @@ ON_DELIVERY: Final = frozenset(
 )
 """What deliveries have in common; a provider's notices leave out, or add, what only some have."""
 
-PROVIDERS: Final = frozenset({"", "wechatpay", "alipay", "unionpay", "shared_account"})
 REQUEST_OPERATIONS: Final = (
     "create", "query", "close", "cancel", "refund", "refund_query", "bill", "bill_file", "certificates", "page",
-    "bind_check", "bind_list", "bind", "unbind", "balance",
 )  # fmt: skip
 CALLBACK_OPERATIONS: Final = ("payment_callback", "refund_callback", "close_callback", "finished_callback")
 OPERATIONS: Final = frozenset({"", *REQUEST_OPERATIONS, *CALLBACK_OPERATIONS})
@@ -89,7 +86,7 @@ class FaultRule:
     """
 
     rule_id: int
-    fault: Fault
+    fault: AnyFault
     provider: str
     operation: str
     out_trade_no: str
@@ -124,6 +121,11 @@ class FaultBoard:
         self._lock = threading.Lock()
         self._rules: list[FaultRule] = []
         self._ids = itertools.count(1)
+        kinds = all_kinds()
+        own = (fault for kind in kinds.values() for fault in kind.faults or ())
+        self._faults: dict[str, AnyFault] = {fault.value: fault for fault in (*Fault, *own)}
+        self._providers = {"", *kinds}
+        self._operations = OPERATIONS.union(*(kind.operations for kind in kinds.values()))
 
     def add(
         self,
@@ -142,7 +144,9 @@ class FaultBoard:
         Raises:
             ValueError: Unknown fault, provider or operation, a number below zero, or too many rules.
         """
-        if provider not in PROVIDERS or operation not in OPERATIONS:
+        if fault not in self._faults:
+            raise ValueError(f"unknown fault: {fault[:32]!r}")
+        if provider not in self._providers or operation not in self._operations:
             raise ValueError(f"unknown provider or operation: {provider[:32]!r}, {operation[:32]!r}")
         if fault == Fault.NOT_FOUND_THEN_PAID and times is None and for_seconds is None:
             for_seconds = NOT_FOUND_SECONDS
@@ -155,7 +159,7 @@ class FaultBoard:
                 raise ValueError(f"no more than {RULES_MAX} fault rules at once")
             rule = FaultRule(
                 rule_id=next(self._ids),
-                fault=Fault(fault),
+                fault=self._faults[fault],
                 provider=provider,
                 operation=operation,
                 out_trade_no=out_trade_no,
@@ -179,7 +183,9 @@ class FaultBoard:
             self._drop_spent()
             return list(self._rules)
 
-    def take(self, wanted: AbstractSet[Fault], *, provider: str, operation: str, out_trade_no: str) -> FaultRule | None:
+    def take(
+        self, wanted: AbstractSet[AnyFault], *, provider: str, operation: str, out_trade_no: str
+    ) -> FaultRule | None:
         """The oldest matching rule among the wanted faults, counted down by one; None when nothing is to go wrong."""
         with self._lock:
             self._drop_spent()

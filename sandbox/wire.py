@@ -26,6 +26,10 @@ class Answer:
     lost_after_seconds: float = 0
 
 
+class RequestRefused(Exception):
+    """A provider's refusal of a request, which its simulator writes as an answer; each has its own kinds of it."""
+
+
 class SandboxFull(Exception):
     """The sandbox keeps its orders in memory and holds no more of them: restart it, or raise its limit."""
 

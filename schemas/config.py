@@ -1,5 +1,6 @@
 """
-Shapes of the configuration's tables: `[gateway]`, `[apps.<name>]`, `[accounts.<name>]`.
+Shapes of the configuration's tables: `[gateway]`, `[apps.<name>]`, `[accounts.<name>]`, `[agents.<name>]`,
+`[operators.<name>]`.
 
 References are resolved before: a value that came from a file or the environment arrives as a `Secret`. Messages are
 phrases that follow the key's path; they never contain the value.
@@ -9,13 +10,18 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
+from gateway.domain.collection import AGENT_KINDS
+from gateway.domain.entry import ENTRY_KINDS
+from gateway.domain.money import AMOUNT_FEN_MAX
+from gateway.domain.operator import Role
 from gateway.domain.secret import Secret
+from gateway.domain.webhook import signing_key
 
 NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 """Names of apps and accounts; an account's name stands in its callback address."""
@@ -83,6 +89,16 @@ def _text(pattern: str, wanted: str) -> Callable[[Any], str]:
         plain = _plain(value)
         if not isinstance(plain, str) or re.fullmatch(pattern, plain) is None:
             raise ValidationError(f"must be {wanted}")
+        return plain
+
+    return read
+
+
+def _one_of(names: Collection[str]) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        plain = _plain(value)
+        if not isinstance(plain, str) or plain not in names:
+            raise ValidationError(f"must be one of {', '.join(names)}")
         return plain
 
     return read
@@ -173,6 +189,23 @@ def _proxy_url(value: Any) -> str:
     return parts.geturl()
 
 
+def _webhook_url(value: Any) -> str:
+    parts = _split(_plain(value))
+    plain = parts.geturl() if parts else ""
+    if parts is None or not _is_http(parts) or parts.fragment or "@" in parts.netloc or not plain.isascii():
+        raise ValidationError("must be https://…, ASCII, without user and fragment")
+    return plain
+
+
+def _webhook_secret(value: Any) -> Secret:
+    secret = _secret(value)
+    try:
+        signing_key(secret)
+    except ValueError as exc:
+        raise ValidationError(str(exc)) from None
+    return secret
+
+
 def _split(text: object) -> SplitResult | None:
     """The parts of an address, None when it cannot be read."""
     if not isinstance(text, str) or re.search(r"[\x00-\x1f\x7f]", text):
@@ -224,6 +257,7 @@ class GatewaySchema(TableSchema):
     index_key = Value(_sealing_key, required=True)
     token_key = Value(_sealing_key, required=True)
     order_ttl_seconds = Value(_whole(60, 7 * 86400))
+    payment_ttl_seconds = Value(_whole(120, 7 * 86400))
     body_bytes_max = Value(_whole(8192, 1 << 20))
     trusted_proxies = Value(_whole(0, 8))
     bare_callbacks = Value(_flag)
@@ -233,11 +267,14 @@ class GatewaySchema(TableSchema):
 class AppSchema(TableSchema):
     """`[apps.<name>]`."""
 
-    entry = Value(_word, required=True)
+    entry = Value(_one_of(ENTRY_KINDS), required=True)
     api_keys = Rows(_digest, 1, 2, required=True)
     signing_secret = Value(_secret)
     regions = Rows(_region, 1, 4000)
     methods = Rows(_method, 1, 200)
+    webhook_url = Value(_webhook_url)
+    webhook_secrets = Rows(_webhook_secret, 1, 4)
+    webhook_networks = Rows(_network, 1, 50)
 
 
 class AccountSchema(TableSchema):
@@ -249,6 +286,7 @@ class AccountSchema(TableSchema):
     connect_seconds = Value(_seconds(30))
     answer_seconds = Value(_seconds(60))
     connections_max = Value(_whole(1, 1000))
+    calls_per_second = Value(_whole(1, 10_000))
     ca_file = Value(_text(r"[^\x00-\x1f]{1,255}", "the name of a file"))
     proxy = Value(_proxy_url)
 
@@ -256,6 +294,35 @@ class AccountSchema(TableSchema):
         unknown = EXCLUDE
 
 
+class AgentSchema(TableSchema):
+    """`[agents.<name>]`: who collects outside the gateway."""
+
+    code = Value(_text(r"[0-9A-Za-z][0-9A-Za-z_\-]{0,31}", "1 to 32 letters, digits, _ and -"), required=True)
+    title = Value(_text(r"[^\x00-\x1f\x7f]{1,64}", "a text of 1 to 64 characters"), required=True)
+    kind = Value(_one_of(AGENT_KINDS), required=True)
+    regions = Rows(_region, 1, 4000)
+    apps = Rows(_text(NAME_PATTERN.pattern, "the name of an app"), 1, 50, required=True)
+    amount_fen_max = Value(_whole(1, AMOUNT_FEN_MAX))
+    days_late_max = Value(_whole(1, 366))
+
+
+class OperatorSchema(TableSchema):
+    """`[operators.<name>]`: who looks after the gateway."""
+
+    role = Value(_one_of([role.value for role in Role]), required=True)
+    api_keys = Rows(_digest, 1, 2, required=True)
+
+
 gateway_schema: Final = GatewaySchema()
 app_schema: Final = AppSchema()
 account_schema: Final = AccountSchema()
+agent_schema: Final = AgentSchema()
+operator_schema: Final = OperatorSchema()
+
+FAMILIES: Final[Mapping[str, Schema]] = {
+    "apps": app_schema,
+    "accounts": account_schema,
+    "agents": agent_schema,
+    "operators": operator_schema,
+}
+"""The tables that hold one table for each name."""

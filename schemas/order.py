@@ -66,7 +66,7 @@ class OrderIn(Schema):
     client_order_no = ClientNo(required=True, metadata={"description": "Your number; unique for ever"})
     amount_fen = FenAmount(required=True, maximum=AMOUNT_FEN_MAX)
     description = Text(required=True, max_characters=127, metadata={"description": "What the payer reads"})
-    expires_at = Instant(metadata={"description": "Last moment to pay; 2 minutes to 90 days ahead"})
+    expires_at = Instant(metadata={"description": "Last moment to pay; 2 minutes to 400 days ahead"})
     subject = fields.Nested(SubjectIn)
 
 

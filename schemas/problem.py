@@ -18,6 +18,7 @@ class ProblemOut(Schema):
     order_state = fields.String(metadata={"description": "The order's state, where it is the reason"})
     payment_id = fields.String(metadata={"description": "The payment that was put on record"})
     allowed = fields.List(fields.String(), metadata={"description": "What may be used instead"})
+    provider_code = fields.String(metadata={"description": "The provider's own code of its refusal"})
     refundable_fen = fields.Integer(metadata={"description": "What is left to refund"})
 
     class Meta:

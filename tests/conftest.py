@@ -12,7 +12,7 @@ from tests.support.databases import Database, PostgresServer, emptied
 from tests.support.engines import TouchesOnce
 from tests.support.world import World
 
-pytest.register_assert_rewrite("tests.support.invariants")
+pytest.register_assert_rewrite("tests.support.invariants", "tests.support.webhook_invariants")
 
 
 @pytest.fixture(autouse=True)

@@ -71,6 +71,14 @@ class AccountSettings:
             return choices[0]
         return str(value)
 
+    def flag(self, key: str, *, default: bool) -> bool:
+        """True or false."""
+        value = self._take(key, default)
+        if not isinstance(value, bool):
+            self.fault(key, "must be true or false")
+            return default
+        return value
+
     def number(self, key: str, *, least: int, most: int, default: int) -> int:
         """A whole number within the limits, both included."""
         value = self._take(key, default)

@@ -10,9 +10,11 @@ import tenacity
 import urllib3
 
 from adapters.kit.connections import TimedAdapter
+from gateway.domain.gate import Gate
 from gateway.domain.provider import NoVerdict, ProviderUnavailable
 
 ANSWER_BYTES_MAX: Final = 1 << 20
+_FIRST_SERVER_FAULT: Final = 500
 _CONNECT_TRIES: Final = 3
 _CHUNK_BYTES: Final = 1 << 16
 _HTTP: Final = re.compile("https?://", re.IGNORECASE)
@@ -69,6 +71,7 @@ class Transport:
     Args:
         answer_seconds: For the whole answer, from the request's last byte to the answer's last.
         proxy: Address of the proxy for every call.
+        gate: Asked before each call, told afterwards whether the provider answered; None lets every call pass.
     """
 
     def __init__(
@@ -79,7 +82,9 @@ class Transport:
         connections_max: int = 64,
         ca_file: str | None = None,
         proxy: str | None = None,
+        gate: Gate | None = None,
     ) -> None:
+        self._gate = gate
         self._timeout = (connect_seconds, answer_seconds)
         self._verify = ca_file or True
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
@@ -104,10 +109,22 @@ class Transport:
         Send once; connection faults before sending are tried again at once, with the same bytes.
 
         Raises:
-            ProviderUnavailable: The request never left, or cannot be made at all.
+            ProviderUnavailable: The request never left, or cannot be made at all, or the gate lets none pass.
             NoVerdict: It may have arrived, but no whole answer came back in time or within the size limit.
         """
         request = self._prepared(requests.Request(method, url, headers=dict(headers), data=body))
+        if self._gate is None:
+            return self._exchanged(request, answer_bytes_max)
+        self._gate.enter()
+        answered = False
+        try:
+            answer = self._exchanged(request, answer_bytes_max)
+            answered = answer.status < _FIRST_SERVER_FAULT
+            return answer
+        finally:
+            self._gate.leave(answered=answered)
+
+    def _exchanged(self, request: requests.PreparedRequest, answer_bytes_max: int) -> HttpAnswer:
         try:
             return self._retrying(self._send_once, request, answer_bytes_max)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as exc:

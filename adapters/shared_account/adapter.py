@@ -6,11 +6,6 @@ from typing import Any, Final, TypeVar
 
 from adapters.kit.base import AdapterTools
 from adapters.shared_account.bindings import (
-    Balance,
-    Binding,
-    BindingRequest,
-    BindingState,
-    Unbinding,
     add_data,
     read_balance,
     read_binding,
@@ -20,8 +15,7 @@ from adapters.shared_account.bindings import (
 from adapters.shared_account.callbacks import acknowledgements, read_callback
 from adapters.shared_account.client import Answer, Client
 from adapters.shared_account.config import Config
-from adapters.shared_account.methods import METHODS, member_of, owner_of
-from adapters.shared_account.people import Person, person_members
+from adapters.shared_account.methods import METHODS, owner_of
 from adapters.shared_account.reports import (
     no_such_payment,
     read_charge,
@@ -39,13 +33,18 @@ from adapters.shared_account.tables import (
     TransType,
 )
 from adapters.shared_account.wire import (
+    balance_question,
     binding_question,
     charge_data,
+    owner_question,
     query_data,
     refund_data,
     reversal_data,
     statement_data,
+    subject_of,
 )
+from gateway.domain.bindings import Balance, Binding, BindingRequest, BindingState, Unbinding
+from gateway.domain.order import Person
 from gateway.domain.provider import (
     Acknowledgement,
     Callback,
@@ -74,8 +73,8 @@ _NOT_ACTIVE: Final = {BindingState.IN_REVIEW: WAITS_FOR_REVIEW}
 
 class SharedAccountProvider:
     """
-    One channel at one platform; see `gateway.domain.provider.Provider`. Its binding desk is `check_binding`,
-    `list_bindings`, `add_binding`, `remove_binding` and `read_balance`, which raise the same errors.
+    One channel at one platform; see `gateway.domain.provider.Provider`, and for its binding desk
+    `gateway.domain.bindings.BindingDesk`.
     """
 
     name = "shared_account"
@@ -117,12 +116,12 @@ class SharedAccountProvider:
 
     def _must_be_bound(self, request: PaymentRequest) -> None:
         """Source: sheet section 4.1: right before the charge, not from memory."""
-        fields = request.fields
-        binding = self.check_binding(owner_of(fields), member_of(fields), fields["insuplc_admdvs"])
+        subject = subject_of(request)
+        binding = self.check_binding(owner_of(request.fields), subject.insured, subject.region)
         if binding.state is not BindingState.ACTIVE:
             code = _NOT_ACTIVE.get(binding.state, NOT_BOUND)
             raise RequestRefused(f"{request.out_trade_no}: the binding is {binding.state}", code=code)
-        if binding.bind_id not in ("", fields["bind_id"]):
+        if binding.bind_id not in ("", request.fields["bind_id"]):
             raise RequestRefused(f"{request.out_trade_no}: another binding is active", code=NOT_BOUND)
 
     def parse_callback(self, raw: RawCallback) -> Callback:
@@ -216,30 +215,33 @@ class SharedAccountProvider:
 
     # --- the binding desk -------------------------------------------------------------------------------------------
 
-    def check_binding(self, owner: Person, member: Person, insuplc_admdvs: str) -> Binding:
-        """Ask whether this account may pay for this person; `insuplc_admdvs` is six digits."""
-        question = _sendable(lambda: binding_question(owner, member, insuplc_admdvs))
-        return _read(self._client.exchange(TransType.BIND_CHECK, question), read_binding)
+    def check_binding(self, owner: Person, member: Person, region: str) -> Binding:
+        """Ask whether this account may pay for this person."""
+        question = _sendable(lambda: binding_question(self._config, owner, member, region))
+        return self._binding(self._client.exchange(TransType.BIND_CHECK, question))
 
     def list_bindings(self, owner: Person) -> tuple[Binding, ...]:
         """Everybody whom this account may pay for, or has asked to."""
-        question = _sendable(lambda: person_members("owner", owner))
-        return _read(self._client.exchange(TransType.BIND_LIST, question), read_bindings)
+        answer = self._client.exchange(TransType.BIND_LIST, _sendable(lambda: owner_question(self._config, owner)))
+        return _read(answer, lambda data: read_bindings(self._config, data))
 
     def add_binding(self, request: BindingRequest) -> Binding:
         """Bind, or ask for it: the state may be `in_review`. After NoVerdict the same request may be sent again."""
         data = _sendable(lambda: add_data(self._config, request))
-        return _read(self._client.exchange(TransType.BIND_ADD, data), read_binding)
+        return self._binding(self._client.exchange(TransType.BIND_ADD, data))
 
     def remove_binding(self, request: Unbinding) -> Binding:
         """Unbind (解绑). After NoVerdict the same request may be sent again."""
-        data = _sendable(lambda: remove_data(request))
-        return _read(self._client.exchange(TransType.BIND_REMOVE, data), read_binding)
+        data = _sendable(lambda: remove_data(self._config, request))
+        return self._binding(self._client.exchange(TransType.BIND_REMOVE, data))
 
-    def read_balance(self, owner: Person, insuplc_admdvs: str) -> Balance:
+    def read_balance(self, owner: Person, region: str) -> Balance:
         """What the account holds: advice for a page. Only the platform decides whether a charge is covered."""
-        question = _sendable(lambda: {**person_members("owner", owner), "insuplcAdmdvs": insuplc_admdvs})
+        question = _sendable(lambda: balance_question(self._config, owner, region))
         return _read(self._client.exchange(TransType.BALANCE, question), read_balance)
+
+    def _binding(self, answer: Answer) -> Binding:
+        return _read(answer, lambda data: read_binding(self._config, data))
 
 
 def _sendable(make: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -1,16 +1,22 @@
-"""The binding desk (共济绑定): who may pay for whom, and what the account holds. Nothing here moves money."""
+"""The binding desk (共济绑定) on the wire: what is asked, and how the answers read. Nothing here moves money."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from enum import StrEnum
 from typing import Any, Final
 
 from adapters.shared_account.config import Config
-from adapters.shared_account.people import Person, person_members
-from adapters.shared_account.tables import NOTICE_OR_PROOF_MISSING, RELATION_NOT_ALLOWED
+from adapters.shared_account.people import person_members
+from adapters.shared_account.tables import NOTICE_OR_PROOF_MISSING, PROOF_TYPES, RELATION_NOT_ALLOWED
 from adapters.shared_account.wire import optional_text_of, read_instant, read_yuan, text_of
+from gateway.domain.bindings import (
+    AccountState,
+    Balance,
+    Binding,
+    BindingRequest,
+    BindingState,
+    Proof,
+    Unbinding,
+)
 from gateway.domain.provider import RequestRefused
 
 _NUMBER: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -22,26 +28,6 @@ _PHONE: Final = re.compile(r"\+?[0-9]{5,20}")
 _SM3: Final = re.compile(r"[0-9a-f]{64}")
 _TOTAL: Final = re.compile(r"[0-9]{1,6}")
 
-
-class BindingState(StrEnum):
-    """Whether a binding lets its account pay. A word we do not know is `unknown`, which does not."""
-
-    NONE = "none"
-    ACTIVE = "active"
-    IN_REVIEW = "in_review"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-
-
-class AccountState(StrEnum):
-    """What the platform says of the personal account itself."""
-
-    NORMAL = "normal"
-    FROZEN = "frozen"
-    CLOSED = "closed"
-    UNKNOWN = "unknown"
-
-
 _BINDING_STATES: Final = {
     "0": BindingState.NONE,
     "1": BindingState.ACTIVE,
@@ -50,77 +36,6 @@ _BINDING_STATES: Final = {
 }
 _ACCOUNT_STATES: Final = {"1": AccountState.NORMAL, "2": AccountState.FROZEN, "3": AccountState.CLOSED}
 """Source: sheet sections 4.1, 4.2."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binding:
-    """
-    What the platform says of one binding.
-
-    Attributes:
-        relation: 01 配偶, 02 父母, 03 子女, or the region's own; "" if unsaid.
-        member_id_masked: As the platform masked it; only in a list.
-    """
-
-    state: BindingState
-    bind_id: str = ""
-    relation: str = ""
-    effective_on: date | None = None
-    member_id_masked: str = field(default="", repr=False)
-    member_name: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """
-    A document of the relation; the file itself never passes through the gateway.
-
-    Attributes:
-        kind: 01 结婚证, 02 居民户口簿, 99 other.
-        file_sn: The file's number where it was uploaded.
-        sm3_hex: Its digest.
-    """
-
-    kind: str
-    file_sn: str
-    sm3_hex: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BindingRequest:
-    """
-    A binding to be made. The same `req_sn` on every try.
-
-    Attributes:
-        relation: 01 配偶, 02 父母, 03 子女, or the region's own.
-        notice_agreed: The account holder ticked 《职工医保门诊共济家庭账户绑定告知书》 and agreed.
-    """
-
-    owner: Person
-    member: Person
-    relation: str
-    phone: str = field(repr=False)
-    notice_agreed: bool
-    proofs: tuple[Proof, ...]
-    req_sn: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unbinding:
-    """A binding to be removed. The same `req_sn` on every try; paid payments and their refunds are not touched."""
-
-    owner: Person
-    bind_id: str
-    req_sn: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
-    """What the account held at a moment: advice for a page, which never decides a charge, and is never stored."""
-
-    balance_fen: int = field(repr=False)
-    state: AccountState
-    as_of: datetime | None
 
 
 # --- requests ---------------------------------------------------------------------------------------------------------
@@ -134,15 +49,16 @@ def add_data(config: Config, request: BindingRequest) -> dict[str, Any]:
         RequestRefused: The notice, a proof or the relation is not what the region asks for; nothing is sent.
         ValueError: With the name of the member that cannot be sent.
     """
-    if request.relation not in config.relations:
+    relation = config.relations.get(request.relation)
+    if relation is None:
         raise RequestRefused("the region does not bind this relation", code=RELATION_NOT_ALLOWED)
     missing = set(config.proof_rules.get(request.relation, ())) - {proof.kind for proof in request.proofs}
     if not request.notice_agreed or missing:
         raise RequestRefused("the notice is not agreed to, or a proof is missing", code=NOTICE_OR_PROOF_MISSING)
     members = {
-        **person_members("owner", request.owner),
-        **person_members("member", request.member),
-        "relCode": request.relation,
+        **person_members(config.id_types, "owner", request.owner),
+        **person_members(config.id_types, "member", request.member),
+        "relCode": relation,
         "phone": _checked(_PHONE, "phone", request.phone),
         "noticeAgreed": "1",
         "proofs": [_proof_members(proof) for proof in request.proofs],
@@ -151,7 +67,7 @@ def add_data(config: Config, request: BindingRequest) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value != []}
 
 
-def remove_data(request: Unbinding) -> dict[str, Any]:
+def remove_data(config: Config, request: Unbinding) -> dict[str, Any]:
     """
     Source: sheet section 4.1, remove.
 
@@ -159,7 +75,7 @@ def remove_data(request: Unbinding) -> dict[str, Any]:
         ValueError: With the name of the member that cannot be sent.
     """
     return {
-        **person_members("owner", request.owner),
+        **person_members(config.id_types, "owner", request.owner),
         "bindId": _checked(_NUMBER, "bindId", request.bind_id),
         "reqSn": _checked(_NUMBER, "reqSn", request.req_sn),
     }
@@ -167,8 +83,8 @@ def remove_data(request: Unbinding) -> dict[str, Any]:
 
 def _proof_members(proof: Proof) -> dict[str, str]:
     return {
-        "proofType": _checked(_WORD, "proofType", proof.kind),
-        "fileSn": _checked(_NUMBER, "fileSn", proof.file_sn),
+        "proofType": PROOF_TYPES[proof.kind],
+        "fileSn": _checked(_NUMBER, "fileSn", proof.file_no),
         "sm3": _checked(_SM3, "sm3", proof.sm3_hex),
     }
 
@@ -182,7 +98,7 @@ def _checked(pattern: re.Pattern[str], name: str, value: str) -> str:
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-def read_binding(data: Mapping[str, Any]) -> Binding:
+def read_binding(config: Config, data: Mapping[str, Any]) -> Binding:
     """
     One binding, of a check, an addition, a removal or a list.
 
@@ -193,14 +109,18 @@ def read_binding(data: Mapping[str, Any]) -> Binding:
     return Binding(
         state=_BINDING_STATES.get(text_of(data, "bindStas", _WORD), BindingState.UNKNOWN),
         bind_id=optional_text_of(data, "bindId", _NUMBER) or "",
-        relation=optional_text_of(data, "relCode", _WORD) or "",
+        relation=_relation(config, optional_text_of(data, "relCode", _WORD)),
         effective_on=effective.date() if effective else None,
         member_id_masked=optional_text_of(data, "memberIdNo", _MASKED) or "",
         member_name=optional_text_of(data, "memberName", _NAME) or "",
     )
 
 
-def read_bindings(data: Mapping[str, Any]) -> tuple[Binding, ...]:
+def _relation(config: Config, rel_code: str | None) -> str:
+    return next((word for word, code in config.relations.items() if code == rel_code), "")
+
+
+def read_bindings(config: Config, data: Mapping[str, Any]) -> tuple[Binding, ...]:
     """
     An account holder's bindings, all of them.
 
@@ -212,7 +132,7 @@ def read_bindings(data: Mapping[str, Any]) -> tuple[Binding, ...]:
         raise ValueError("bindList")
     if text_of({"total": str(data.get("total"))}, "total", _TOTAL) != str(len(items)):
         raise ValueError("total")
-    return tuple(read_binding(item) for item in items)
+    return tuple(read_binding(config, item) for item in items)
 
 
 def read_balance(data: Mapping[str, Any]) -> Balance:

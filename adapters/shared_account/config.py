@@ -12,7 +12,16 @@ from adapters.kit.sm import DEFAULT_USER_ID, SM2_PACKAGES, Sm2, SmLibraryMissing
 from adapters.kit.sm_keys import Sm2PrivateKey, Sm2PublicKey, load_sm2_private_key, load_sm2_public_key
 from adapters.shared_account.canonical import ASCII_ORDER, NOCASE_ORDER
 from adapters.shared_account.envelope import SIG_DER, SIG_RAW, Envelope, EnvelopeRefused, always, derive_key
-from adapters.shared_account.tables import DEFAULT_PATHS, ORD_STAS_REFUNDED, STATE_BY_ORD_STAS, TransType
+from adapters.shared_account.people import ID_TYPES
+from adapters.shared_account.tables import (
+    DEFAULT_PATHS,
+    INSUTYPES,
+    ORD_STAS_REFUNDED,
+    PROOF_TYPES,
+    RELATIONS,
+    STATE_BY_ORD_STAS,
+    TransType,
+)
 from gateway.domain.report import ReportedState
 from gateway.domain.secret import Secret
 
@@ -25,9 +34,10 @@ _APP_SECRET: Final = re.compile(r"[!-~]{16,128}")
 _REGION: Final = r"[0-9]{6}"
 _PATH: Final = re.compile(r"/[^\s?#]{1,200}")
 _ORD_STAS: Final = re.compile(r"[0-9]{1,2}")
-_CODE: Final = re.compile(r"[0-9]{2}")
-_RELATIONS: Final = ("01", "02", "03")
-"""配偶, 父母, 子女: the three that a city's guide names. Source: sheet section 4.1."""
+_WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_REL_CODE: Final = re.compile(r"[0-9]{2}")
+_ID_TYPE: Final = re.compile(r"[0-9A-Za-z]{1,8}")
+_INSUTYPE: Final = re.compile(r"[0-9]{3}")
 
 _PLATFORM_KEYS_MAX: Final = 4
 _SELF_TEST: Final = b"jiaofei sm2 self test"
@@ -41,8 +51,10 @@ class Config:
     Attributes:
         regions: Divisions (6 digits) that it collects for; each has its own statement.
         state_by_ord_stas: The sheet's table with the region's changes.
-        relations: relCode values that may be bound.
-        proof_rules: For a relCode, the proofType values that must come with it.
+        insutypes: The platform's code of each insurance kind that may be paid.
+        relations: The relCode of each relation that may be bound.
+        id_types: The platform's code of each kind of document that it takes.
+        proof_rules: For a relation, the kinds of proof that must come with it.
         reverses_blindly: The platform accepts 冲正 of a payment whose outcome is unknown.
         repeats_orphans: Ask for a callback about an unknown number again, instead of leaving it to the statement.
         statement_hour: When the statement of the day before is ready.
@@ -52,9 +64,10 @@ class Config:
     base_url: str
     paths: Mapping[TransType, str]
     regions: tuple[str, ...]
-    insutype: str
+    insutypes: Mapping[str, str]
     state_by_ord_stas: Mapping[str, ReportedState]
-    relations: tuple[str, ...]
+    relations: Mapping[str, str]
+    id_types: Mapping[str, str]
     proof_rules: Mapping[str, tuple[str, ...]]
     reverses_blindly: bool
     repeats_orphans: bool
@@ -76,9 +89,10 @@ def read_config(settings: AccountSettings) -> Config:
         base_url=settings.text("base_url", pattern=_BASE_URL).rstrip("/"),
         paths=_read_paths(settings),
         regions=_read_regions(settings),
-        insutype=settings.text("insutype", pattern=r"[0-9]{3}", default="390"),
+        insutypes=_read_codes(settings, "insutypes", _INSUTYPE, INSUTYPES),
         state_by_ord_stas=_read_ord_stas(settings),
-        relations=settings.texts("relations", pattern=_CODE.pattern, default=_RELATIONS),
+        relations=_read_codes(settings, "relations", _REL_CODE, RELATIONS),
+        id_types=_read_codes(settings, "id_types", _ID_TYPE, ID_TYPES),
         proof_rules=_read_proof_rules(settings),
         reverses_blindly=settings.choice("blind_reversal", ("off", "on"), default="off") == "on",
         repeats_orphans=settings.choice("orphan_ack", ("accept", "repeat"), default="accept") == "repeat",
@@ -207,12 +221,26 @@ def _read_ord_stas(settings: AccountSettings) -> Mapping[str, ReportedState]:
     return MappingProxyType(states)
 
 
+def _read_codes(
+    settings: AccountSettings, key: str, code: re.Pattern[str], default: Mapping[str, str]
+) -> Mapping[str, str]:
+    """A table of our words to the platform's codes; given, it replaces the default as a whole."""
+    table = settings.table(key, default=None)
+    fits = all(
+        _WORD.fullmatch(word) and isinstance(value, str) and code.fullmatch(value) for word, value in table.items()
+    )
+    if not fits or len(set(table.values())) < len(table):
+        settings.fault(key, f"must give words such as {next(iter(default))} a code each that matches {code.pattern}")
+        return default
+    return MappingProxyType(dict(table)) if table else default
+
+
 def _read_proof_rules(settings: AccountSettings) -> Mapping[str, tuple[str, ...]]:
     rules: dict[str, tuple[str, ...]] = {}
     for relation, kinds in settings.table("proof_rules", default=None).items():
-        is_list = isinstance(kinds, (list, tuple)) and all(isinstance(k, str) and _CODE.fullmatch(k) for k in kinds)
-        if _CODE.fullmatch(relation) is None or not is_list:
-            settings.fault("proof_rules", "must give relCode values a list of proofType values each")
+        is_list = isinstance(kinds, (list, tuple)) and set(map(str, kinds)) <= set(PROOF_TYPES)
+        if _WORD.fullmatch(relation) is None or not is_list:
+            settings.fault("proof_rules", f"must give relations a list each of {', '.join(PROOF_TYPES)}")
             continue
-        rules[relation] = tuple(kinds)
+        rules[relation] = tuple(map(str, kinds))
     return MappingProxyType(rules)

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from adapters.shared_account.people import RESIDENT_ID, Person
+from gateway.domain.order import Person
 from gateway.domain.provider import InstructionKind, Method, MethodField
 
 CHARGE: Final = "charge"
 
-_NUMBER: Final = r"[0-9A-Za-z()\-]{4,32}"
-_NAME: Final = r"[^\x00-\x1f\x7f-\x9f]{1,64}"
-_ID_TYPE: Final = r"[0-9A-Za-z]{1,8}"
+_RESIDENT_ID: Final = "resident_id"
 
 
-def _personal(pattern: str, description: str, *, required: bool = True) -> MethodField:
-    return MethodField(required=required, pattern=pattern, description=description, personal=True)
+def _personal(pattern: str, description: str, *, required: bool = True, single_use: bool = False) -> MethodField:
+    return MethodField(
+        required=required, pattern=pattern, description=description, personal=True, single_use=single_use
+    )
 
 
 METHODS: Final[Mapping[str, Method]] = MappingProxyType(
@@ -27,42 +27,29 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
             fields=MappingProxyType(
                 {
                     "bind_id": _personal(r"[0-9A-Za-z_-]{1,64}", "The binding's number at the platform"),
+                    "owner_name": _personal(r"[^\x00-\x1f\x7f-\x9f]{1,64}", "Account holder's name (授权人)"),
                     "owner_id_type": _personal(
-                        _ID_TYPE, "Account holder's kind of document, 01 unless given", required=False
+                        r"[a-z_]{1,40}", "Account holder's kind of document, resident_id unless given", required=False
                     ),
-                    "owner_id_no": _personal(_NUMBER, "Account holder's document number"),
-                    "owner_name": _personal(_NAME, "Account holder's name"),
-                    "member_id_type": _personal(
-                        _ID_TYPE, "Insured person's kind of document, 01 unless given", required=False
+                    "owner_id_number": _personal(r"[0-9A-Za-z()\-]{4,32}", "Account holder's document number"),
+                    "pay_auth_no": _personal(
+                        r"[!-~]{1,128}", "Single-use authorisation from the front end", single_use=True
                     ),
-                    "member_id_no": _personal(_NUMBER, "Insured person's document number"),
-                    "member_name": _personal(_NAME, "Insured person's name"),
-                    "insuplc_admdvs": MethodField(
-                        required=True, pattern=r"[0-9]{6}", description="Division where the person is insured (参保地)"
-                    ),
-                    "insu_year": MethodField(
-                        required=True, pattern=r"20[0-9]{2}", description="Insured year, not the year of payment"
-                    ),
-                    "pay_auth_no": _personal(r"[!-~]{1,128}", "Single-use authorisation from the front end"),
                 }
             ),
+            needs_subject=True,
+            refunds_whole=True,
         )
     }
 )
-"""Source: sheet section 4.3; our own profile."""
+"""
+Source: sheet sections 4.3, 4.5 and 7; our own profile. The insured person, region, year and kind are the order's.
+"""
 
 
 def owner_of(fields: Mapping[str, str]) -> Person:
-    return _person("owner", fields)
-
-
-def member_of(fields: Mapping[str, str]) -> Person:
-    return _person("member", fields)
-
-
-def _person(role: str, fields: Mapping[str, str]) -> Person:
     return Person(
-        id_type=fields.get(f"{role}_id_type") or RESIDENT_ID,
-        id_no=fields[f"{role}_id_no"],
-        name=fields[f"{role}_name"],
+        name=fields["owner_name"],
+        id_type=fields.get("owner_id_type") or _RESIDENT_ID,
+        id_number=fields["owner_id_number"],
     )

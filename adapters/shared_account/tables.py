@@ -5,6 +5,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from gateway.domain.bindings import ProofKind
 from gateway.domain.report import ReportedRefundState, ReportedState
 
 
@@ -68,6 +69,17 @@ class Act(StrEnum):
     FAIL = "fail"  # final for this number
     FIX = "fix"  # final, and an operator must act
 
+
+RELATIONS: Final[Mapping[str, str]] = MappingProxyType({"spouse": "01", "parent": "02", "child": "03"})
+"""配偶, 父母, 子女: the three that a city's guide names. Source: sheet section 4.1."""
+
+PROOF_TYPES: Final[Mapping[str, str]] = MappingProxyType(
+    {ProofKind.MARRIAGE_CERTIFICATE: "01", ProofKind.HOUSEHOLD_REGISTER: "02", ProofKind.OTHER: "99"}
+)
+"""结婚证, 居民户口簿, other. Source: sheet section 4.1."""
+
+INSUTYPES: Final[Mapping[str, str]] = MappingProxyType({"resident_medical": "390"})
+"""险种 of 城乡居民医保, unverified. Source: sheet section 4.3."""
 
 ORDER_NOT_FOUND: Final = "SA3001"
 ALREADY_REVOKED: Final = "SA3007"

@@ -7,10 +7,11 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from adapters.shared_account.config import Config
-from adapters.shared_account.methods import member_of, owner_of
-from adapters.shared_account.people import Person, person_members
+from adapters.shared_account.methods import owner_of
+from adapters.shared_account.people import person_members
 from gateway.domain.clock import CHINA
 from gateway.domain.money import AMOUNT_FEN_MAX, fen_from_yuan, yuan_from_fen
+from gateway.domain.order import Person, PremiumSubject
 from gateway.domain.provider import PaymentRef, PaymentRequest, RefundRequest
 
 _OUR_NUMBER: Final = re.compile(r"[A-Z0-9]{8,32}")
@@ -22,41 +23,66 @@ _REASON_WITHOUT_TEXT: Final = "退费"
 _NOT_TEXT: Final = frozenset({"Cc", "Cs"})
 
 
-def binding_question(owner: Person, member: Person, insuplc_admdvs: str) -> dict[str, Any]:
+def owner_question(config: Config, owner: Person) -> dict[str, Any]:
+    """Source: sheet section 4.1, list."""
+    return dict(person_members(config.id_types, "owner", owner))
+
+
+def balance_question(config: Config, owner: Person, region: str) -> dict[str, Any]:
+    """Source: sheet section 4.2."""
+    return {**owner_question(config, owner), "insuplcAdmdvs": region}
+
+
+def binding_question(config: Config, owner: Person, member: Person, region: str) -> dict[str, Any]:
     """Source: sheet section 4.1, check."""
     return {
-        **person_members("owner", owner),
-        **person_members("member", member),
-        "insuplcAdmdvs": insuplc_admdvs,
+        **person_members(config.id_types, "owner", owner),
+        **person_members(config.id_types, "member", member),
+        "insuplcAdmdvs": region,
     }
 
 
 def charge_data(config: Config, request: PaymentRequest, req_sn: str) -> dict[str, Any]:
     """
-    The charge, whole amount. Equal requests differ in `reqSn` alone, which traces one call.
+    The charge, whole amount, for the insured person, region, year and kind of the order. Equal requests differ in
+    `reqSn` alone, which traces one call.
 
     Source: sheet section 4.3; vector `envelope.json`, charge request.
 
     Raises:
         ValueError: With the name of the member that cannot be sent.
     """
-    fields = request.fields
+    fields, subject = request.fields, subject_of(request)
     if not 0 < request.amount_fen <= AMOUNT_FEN_MAX:
         raise ValueError("amt")
-    if fields["insuplc_admdvs"] not in config.regions:
+    if subject.region not in config.regions:
         raise ValueError("insuplcAdmdvs")
+    if subject.insurance_kind not in config.insutypes:
+        raise ValueError("insutype")
     return {
         "outTradeNo": wire_number(request.out_trade_no),
         "bindId": fields["bind_id"],
-        **binding_question(owner_of(fields), member_of(fields), fields["insuplc_admdvs"]),
-        "insuYear": fields["insu_year"],
-        "insutype": config.insutype,
+        **binding_question(config, owner_of(fields), subject.insured, subject.region),
+        "insuYear": f"{subject.insured_year:04d}",
+        "insutype": config.insutypes[subject.insurance_kind],
         "amt": yuan_from_fen(request.amount_fen),
         "payAuthNo": fields["pay_auth_no"],
         "notifyUrl": request.notify_url,
         "expireTime": wire_instant(request.expires_at),
         "reqSn": req_sn,
     }
+
+
+def subject_of(request: PaymentRequest) -> PremiumSubject:
+    """
+    The premium that is paid.
+
+    Raises:
+        ValueError: The order names none.
+    """
+    if request.subject is None:
+        raise ValueError("memberIdNo")
+    return request.subject
 
 
 def query_data(out_trade_no: str, provider_trade_no: str | None) -> dict[str, Any]:

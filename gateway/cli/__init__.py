@@ -2,9 +2,14 @@
 
 import click
 
+from gateway.cli.audited import audit
 from gateway.cli.checks import config, db
+from gateway.cli.collected import collections
 from gateway.cli.edge import Commands
 from gateway.cli.new_configuration import init
+from gateway.cli.replayed import replay
+from gateway.cli.review_items import reviews
+from gateway.cli.sent_webhooks import webhooks
 from gateway.cli.servers import sandbox, serve, worker
 from gateway.cli.stored_orders import orders
 
@@ -18,5 +23,5 @@ def main() -> None:
     """
 
 
-for command in (init, serve, worker, sandbox, db, config, orders):
+for command in (init, serve, worker, sandbox, db, config, orders, collections, reviews, audit, replay, webhooks):
     main.add_command(command)

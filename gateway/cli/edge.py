@@ -11,6 +11,7 @@ from gateway.store import StoreUnavailable
 
 EXIT_FAILED: Final = 1
 EXIT_CONFIGURATION: Final = 2
+_OPERATOR_CHARACTERS_MAX: Final = 64
 
 
 class Commands(click.Group):
@@ -25,6 +26,15 @@ class Commands(click.Group):
             ctx.exit(EXIT_CONFIGURATION)
         except StoreUnavailable:
             raise click.ClickException("the database does not answer") from None
+
+
+def operator_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Callback of `--who`: what stands in histories must be one short printable line."""
+    if value is not None and not (
+        len(value.strip()) > 0 and len(value) <= _OPERATOR_CHARACTERS_MAX and value.isprintable()
+    ):
+        raise click.BadParameter(f"must be 1 to {_OPERATOR_CHARACTERS_MAX} printable characters")
+    return value
 
 
 def echo_json(value: object) -> None:

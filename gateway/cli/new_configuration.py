@@ -5,9 +5,10 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -17,6 +18,8 @@ from schemas.config import gateway_schema
 
 _KEY_BYTES: Final = 32
 _API_KEY_PREFIX: Final = "jf_"  # so that a leaked key is recognised by those who search for one
+_DEMO_APP: Final = "apps.demo"
+"""The table that this module begins and the sandbox may add to."""
 _DATABASE_DEFAULT: Final = "sqlite:///gateway.db"
 
 
@@ -56,7 +59,11 @@ def init(folder: Path, port: int, sandbox_port: int, database: str) -> None:
     _refuse_to_overwrite(folder)
     vault = folder / "secrets"
     vault.mkdir(mode=0o700, parents=True)
-    identities = create_sandbox_keys(vault / SANDBOX_FOLDER)
+    sections = create_sandbox_keys(
+        vault / SANDBOX_FOLDER,
+        root_url=f"http://127.0.0.1:{sandbox_port}",
+        named=f"secrets/{SANDBOX_FOLDER}",
+    )
     api_key = _API_KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
     for name in ("data_key", "index_key", "token_key"):
         _write_private(vault / name, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
@@ -66,18 +73,12 @@ def init(folder: Path, port: int, sandbox_port: int, database: str) -> None:
         _write_private(vault / "database_url", database)
     text = _CONFIGURATION.substitute(
         port=port,
-        sandbox_port=sandbox_port,
         database_url=_toml(database if in_clear else "file:secrets/database_url"),
         api_key_digest=hashlib.sha256(api_key.encode()).hexdigest(),
-        mchid=_toml(identities.mchid),
-        appid=_toml(identities.appid),
-        merchant_serial=_toml(identities.merchant_serial),
-        public_key_id=_toml(identities.public_key_id),
-        app_id=_toml(identities.app_id),
-        seller_id=_toml(identities.seller_id),
-        mer_id=_toml(identities.mer_id),
     )
-    _write_private(folder / "gateway.toml", text.rstrip("\n"))
+    demo = _lines(sections.get(_DEMO_APP, {}))
+    others = [_section(name, values) for name, values in sections.items() if name != _DEMO_APP]
+    _write_private(folder / "gateway.toml", "\n".join([f"{text}{demo}", *others, _AGENT]).rstrip("\n"))
     click.echo(f"written: {folder / 'gateway.toml'} and {vault}{os.sep}")
     click.echo(f"API key of the app demo, shown this once: {api_key}")
     click.echo(f"next: export GATEWAY_CONFIG={folder / 'gateway.toml'}; jiaofei db upgrade; then, each for itself,")
@@ -96,9 +97,18 @@ def _write_private(path: Path, text: str) -> None:
         file.write(f"{text}\n")
 
 
-def _toml(text: str) -> str:
-    """A basic string of TOML; JSON's escapes are a part of TOML's."""
-    return json.dumps(text, ensure_ascii=False)
+def _section(name: str, values: Mapping[str, Any]) -> str:
+    """A table of TOML."""
+    return f"[{name}]\n{_lines(values)}"
+
+
+def _lines(values: Mapping[str, Any]) -> str:
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
+
+
+def _toml(value: Any) -> str:
+    """A text, a number or a list of such in TOML; JSON's escapes are a part of TOML's."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 _CONFIGURATION: Final = Template("""\
@@ -113,39 +123,14 @@ index_key = "file:secrets/index_key"
 token_key = "file:secrets/token_key"
 
 [apps.demo]
-entry = "h5"
+entry = "trial"
 api_keys = ["sha256:$api_key_digest"]
-
-[accounts.wechatpay]
-provider = "wechatpay"
-base_url = "http://127.0.0.1:$sandbox_port/wechatpay"
-mode = "direct"
-mchid = $mchid
-appid = $appid
-merchant_serial_no = $merchant_serial
-merchant_private_key = "file:secrets/sandbox/wechatpay_merchant_private_key.pem"
-apiv3_key = "file:secrets/sandbox/wechatpay_apiv3_key.txt"
-public_key_id = $public_key_id
-public_key = "file:secrets/sandbox/wechatpay_public_key.pem"
-
-[accounts.alipay]
-provider = "alipay"
-base_url = "http://127.0.0.1:$sandbox_port/alipay/gateway.do"
-mode = "key"
-app_id = $app_id
-seller_id = $seller_id
-app_private_key = "file:secrets/sandbox/alipay_app_private_key.pem"
-alipay_public_key = "file:secrets/sandbox/alipay_public_key.pem"
-
-[accounts.unionpay]
-provider = "unionpay"
-base_url = "http://127.0.0.1:$sandbox_port/unionpay"
-file_url = "http://127.0.0.1:$sandbox_port/unionpay/filedownload/"
-mer_id = $mer_id
-sign_private_key = "file:secrets/sandbox/unionpay_merchant_private_key.pem"
-sign_certificate = "file:secrets/sandbox/unionpay_merchant_certificate.pem"
-root_certificates = "file:secrets/sandbox/unionpay_root_certificate.pem"
-middle_certificates = "file:secrets/sandbox/unionpay_middle_certificate.pem"
-encrypt_certificate = "file:secrets/sandbox/unionpay_encryption_certificate.pem"
-term_id = "00000001"
 """)
+
+_AGENT: Final = """\
+[agents.first_village]
+code = "V-01"
+title = "示例代办点"
+kind = "village"
+apps = ["demo"]
+"""

@@ -79,8 +79,8 @@ def sandbox(host: str, port: int, keys: Path | None) -> None:
         raise click.ClickException(f"there are no keys in {folder}: run jiaofei init")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: sys.exit())
-    click.echo(f"simulating wechatpay and alipay at http://{host}:{port}")
-    serve_sandbox(host, port, folder)
+    click.echo(f"simulating every provider at http://{host}:{port}")
+    serve_sandbox(host, port, folder, load_settings().public_base_url)
 
 
 def _require_current_schema(database_url: str) -> None:

@@ -4,7 +4,7 @@ The command's only ways to the composition root and to the simulators.
 They are imported when they are called, so that `jiaofei --help` and `jiaofei init` load neither Flask nor adapters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,6 @@ from gateway.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from gateway.app import World
-    from sandbox.keyring import Identities
 
 SANDBOX_PORT: Final = 8400
 SANDBOX_FOLDER: Final = "sandbox"
@@ -53,15 +52,15 @@ def start_logging(settings: Settings) -> None:
     configure_logging(settings.log_level)
 
 
-def create_sandbox_keys(folder: Path) -> "Identities":
-    """Make the simulators' keys and say whom they belong to."""
+def create_sandbox_keys(folder: Path, *, root_url: str, named: str) -> Mapping[str, Mapping[str, Any]]:
+    """Make the simulators' keys; returns the configuration's sections for them, where the folder is called `named`."""
     from sandbox.keyring import create_keyring
 
-    return create_keyring(folder).identities
+    return create_keyring(folder).configuration(root_url, named)
 
 
-def serve_sandbox(host: str, port: int, folder: Path) -> None:
+def serve_sandbox(host: str, port: int, folder: Path, gateway_url: str) -> None:
     """Run the simulators in this thread until an exception ends them."""
     from sandbox.app import serve
 
-    serve(host, port, folder)
+    serve(host, port, folder, gateway_url)

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 import uuid_utils
 
-ID_PATTERN: Final = re.compile(r"(?:ord|pay|ref|ntf|led|req)_[0-9a-f]{32}")
+ID_PATTERN: Final = re.compile(r"(?:ord|pay|ref|ntf|led|req|col|bat|rev|rep)_[0-9a-f]{32}")
 
 
 class Ids(Protocol):

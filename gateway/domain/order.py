@@ -195,13 +195,15 @@ class Event:
 
 
 class TaskKind(StrEnum):
-    """What is still to be done, and by its name, with what: a payment's, refund's or order's id."""
+    """What is still to be done, and by its name, with what: a payment's, refund's, order's … id."""
 
     QUERY = "query"
     CLOSE = "close"
     REFUND = "refund"
     QUERY_REFUND = "query_refund"
     CLOSE_ORDER = "close_order"
+    MATCH_FILE = "match_file"
+    WEBHOOK = "webhook"
 
 
 class TaskState(StrEnum):
@@ -216,6 +218,7 @@ class Task:
     What must happen next. One row per kind and subject; claiming it moves `due_at` past the lease.
 
     Attributes:
+        account: The merchant account that is asked; for a webhook, app:<name>; None when nobody outside is.
         lease: Token of the worker that claimed it last; only that worker may finish it.
     """
 

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from gateway.domain.order import PremiumSubject
 from gateway.domain.report import ProviderReport
 from gateway.domain.statement import StatementKind, StatementLine
 
@@ -94,12 +95,15 @@ class MethodField:
     Attributes:
         pattern: Regular expression that the whole text must match.
         personal: True for openids and the like: encrypted in the store, never logged.
+        single_use: True for an authorisation that is good for one payment: never stored, so that every try brings it
+            again; that it is the same one, the keyed digest of the request proves.
     """
 
     required: bool
     pattern: str
     description: str
     personal: bool = False
+    single_use: bool = False
 
 
 class InstructionKind(StrEnum):
@@ -122,12 +126,16 @@ class Method:
         name: jsapi, native, wap … : the provider's own word in lower case.
         instruction: The kind of instruction that `create` gives.
         fields: The method's own fields, by name.
+        needs_subject: It pays premiums alone, and is told whose and which.
+        refunds_whole: A payment goes back whole or not at all.
     """
 
     name: str
     title: str
     instruction: InstructionKind
     fields: Mapping[str, MethodField] = field(default_factory=dict)
+    needs_subject: bool = False
+    refunds_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +166,7 @@ class PaymentRequest:
         created_at: When the payment was opened; the adapter may derive times of the business content from it.
         expires_at: Last moment to pay.
         notify_url: Where the provider posts callbacks.
+        subject: The order's premium, for a method that needs it; None for all others.
     """
 
     out_trade_no: str
@@ -168,6 +177,7 @@ class PaymentRequest:
     expires_at: datetime
     notify_url: str
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    subject: PremiumSubject | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ class RefundReport:
         out_refund_no: Our number of the refund; None where the provider did not name it.
         amount_fen: This refund alone; None where the provider did not say.
         occurred_at: The provider's time of success, aware.
+        is_reversal: The provider has taken the payment itself back (冲正), of its own accord.
     """
 
     out_refund_no: str | None
@@ -54,6 +55,7 @@ class RefundReport:
     amount_fen: int | None = None
     provider_refund_no: str | None = None
     occurred_at: datetime | None = None
+    is_reversal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

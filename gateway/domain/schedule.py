@@ -15,6 +15,9 @@ CLOSE_PAUSES: Final[tuple[int, ...]] = (2, 5, 15, 30, 60, 300, 900, 1800)
 RETRY_PAUSES: Final[tuple[int, ...]] = (5, 15, 60, 300, 900, 1800)
 """Between tries of a call that certainly was not accepted."""
 
+REISSUE_PAUSES: Final[tuple[int, ...]] = (600, 3600, 21600, 86400)
+"""Before a refund that we owe goes out under a new number, after the provider has refused the one before for good."""
+
 NOT_FOUND_GRACE: Final = timedelta(minutes=10)
 """A payment that the provider does not know counts as unpayable only this long after its last moment to pay."""
 

@@ -35,6 +35,7 @@ class RefundReason(StrEnum):
     LATE = "late"
     POLICY = "policy"
     OUTSIDE = "outside"  # made at the provider, in its console, and learnt from its notice
+    REVERSED = "reversed"  # 冲正: the bank that collects has taken its own payment back
 
 
 class NotificationState(StrEnum):

@@ -28,6 +28,9 @@ _VERDICTS: Final = {
 }
 
 
+_JUDGED: Final = frozenset(NotificationState) - {NotificationState.ORPHAN}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedCallback:
     """
@@ -47,11 +50,14 @@ class AcceptedCallback:
     skew_seconds: int | None = None
 
 
-def accept_callback(deps: Deps, account: str, raw: RawCallback) -> AcceptedCallback:
+def accept_callback(deps: Deps, account: str, raw: RawCallback, *, again: bool = False) -> AcceptedCallback:
     """
     Verify, remember, apply, acknowledge. A duplicate costs one read and is acknowledged like the first.
 
     Nothing is acknowledged as accepted before it is durable.
+
+    Args:
+        again: An operator has a stored message judged anew: one that was quarantined may no longer contradict.
     """
     provider = deps.providers[account]
     digest = sha256(raw.body).hexdigest()
@@ -70,7 +76,7 @@ def accept_callback(deps: Deps, account: str, raw: RawCallback) -> AcceptedCallb
             deps, account, digest, Recorded(state=NotificationState.MALFORMED, reason=unreadable.reason), raw
         )
     try:
-        recorded = deps.store.run(lambda tx: _apply(tx, deps, account, raw, callback))
+        recorded = deps.store.run(lambda tx: _apply(tx, deps, account, raw, callback, again=again))
     except (StoreUnavailable, StoreContended) as exc:
         return _unstored(deps, account, digest, exc, raw)
     verdict = Verdict.IGNORED if callback.report is None else _VERDICTS[recorded.state]
@@ -82,14 +88,15 @@ def accept_callback(deps: Deps, account: str, raw: RawCallback) -> AcceptedCallb
     )
 
 
-def _apply(tx: Tx, deps: Deps, account: str, raw: RawCallback, callback: Callback) -> Recorded:
+def _apply(tx: Tx, deps: Deps, account: str, raw: RawCallback, callback: Callback, *, again: bool) -> Recorded:
     report = callback.report
     view = tx.report_view(
         account=account,
         out_trade_no=report.out_trade_no if report else "",
         dedup_key=callback.dedup_key,
     )
-    if view.known and view.known.state is not NotificationState.ORPHAN:
+    judged = {NotificationState.APPLIED, NotificationState.DUPLICATE} if again else _JUDGED
+    if view.known and view.known.state in judged:
         first = view.known.state
         # A first delivery that was quarantined is answered as before; one that was applied makes this a duplicate.
         return Recorded(state=NotificationState.DUPLICATE if first is NotificationState.APPLIED else first)
@@ -98,7 +105,10 @@ def _apply(tx: Tx, deps: Deps, account: str, raw: RawCallback, callback: Callbac
         recorded = Recorded(state=NotificationState.APPLIED, reason="event_not_used")
         keep_message(tx, deps, message, view, recorded, now=deps.clock.now())
         return recorded
-    return record_report(tx, deps, view, report, message, actor=f"provider:{account}")
+    recorded = record_report(tx, deps, view, report, message, actor=f"provider:{account}")
+    if view.known and view.known.state is recorded.state is NotificationState.QUARANTINED:
+        tx.writes.clear()  # it contradicts still, which is on record
+    return recorded
 
 
 def _message(deps: Deps, account: str, raw: RawCallback, dedup_key: str, event: str) -> Message:

@@ -48,7 +48,7 @@ def begin_close(tx: Tx, deps: Deps, order: Order, payments: list[Payment], *, ac
     target = OrderState.CLOSING if open_payments else OrderState.CLOSED
     if order.state is target:
         return order
-    change = OrderChange(tx, order, now=now, actor=actor)
+    change = OrderChange(tx, deps, order, now=now, actor=actor)
     change.set(state=target)
     change.event(f"order_{target.value}", reason=reason)
     if target is OrderState.CLOSED:
@@ -62,6 +62,7 @@ def close_expired(deps: Deps, order_id: str, *, actor: str) -> None:
     def job(tx: Tx) -> None:
         order = tx.order(order_id)
         if order is not None:
-            begin_close(tx, deps, order, tx.payments_of_order(order_id), actor=actor, reason="expired")
+            reason = "expired" if deps.clock.now() >= order.expires_at else "premium_already_paid"
+            begin_close(tx, deps, order, tx.payments_of_order(order_id), actor=actor, reason=reason)
 
     deps.store.run(job)

@@ -93,6 +93,13 @@ def new_key(deps: Deps, request: KeyedRequest, *, subject_id: str | None) -> Ide
     )
 
 
+def take_over(tx: Tx, deps: Deps, held: IdempotencyKey) -> IdempotencyKey:
+    """The same key under a new lease and fence: its owner before is known to be gone, or late."""
+    lease_until = deps.clock.now() + LEASE
+    tx.own_key(held, lease_until=lease_until)
+    return replace(held, fence=held.fence + 1, lease_until=lease_until)
+
+
 def finish(tx: Tx, deps: Deps, held: IdempotencyKey, reply: Reply) -> None:
     """Store the answer, unless our lease ran out and another request has taken the key over."""
     if _is_ours(tx, held):

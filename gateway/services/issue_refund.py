@@ -20,9 +20,10 @@ def issue_refund(
     note: str,
     now: datetime,
     client_refund_no: str | None = None,
+    due_at: datetime | None = None,
 ) -> Refund:
     """
-    Write a requested refund that is due at once.
+    Write a requested refund that is due at once, or when it is said.
 
     The caller counts it in the payment's `amount_refunding_fen` and tells it in the order's history.
     """
@@ -55,5 +56,5 @@ def issue_refund(
         at=now,
         refund_id=refund.id,
     )
-    tx.schedule(due_task(TaskKind.REFUND, refund.id, payment.account, at=now, now=now))
+    tx.schedule(due_task(TaskKind.REFUND, refund.id, payment.account, at=due_at or now, now=now))
     return refund

@@ -18,7 +18,8 @@ from gateway.services.views import SUBJECT_PURPOSE, OrderView, order_view
 from gateway.store import Tx
 
 LIFE_MIN: Final = timedelta(minutes=2)
-LIFE_MAX: Final = timedelta(days=90)
+LIFE_MAX: Final = timedelta(days=400)
+"""A collection campaign lasts for months, with extensions after its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +59,16 @@ def _open(tx: Tx, deps: Deps, draft: OrderDraft) -> OrderView:
     order = _new_order(deps, draft, meaning)
     if order.slot is not None and tx.slot_holder(order.slot) is not None:
         raise Refusal("premium_already_paid", "the premium of this person and year is already paid")
-    change = OrderChange(tx, order, now=order.created_at, actor=f"app:{draft.app}")
-    change.event("order_opened", amount_fen=order.amount_fen, region=order.region, insured_year=order.insured_year)
-    change.write_new()
+    change = OrderChange(tx, deps, order, now=order.created_at, actor=f"app:{draft.app}")
+    change.event(
+        "order_opened",
+        amount_fen=order.amount_fen,
+        region=order.region,
+        insured_year=order.insured_year,
+        entry_app=order.app,
+        entry=deps.settings.apps[order.app].entry,
+    )
+    change.write()
     tx.schedule(due_task(TaskKind.CLOSE_ORDER, order.id, None, at=order.expires_at, now=order.created_at))
     return OrderView(order=change.order, payments=(), refunds=())
 
@@ -80,21 +88,47 @@ def _new_order(deps: Deps, draft: OrderDraft, meaning: str) -> Order:
     now = deps.clock.now()
     expires_at = draft.expires_at or now + timedelta(seconds=deps.settings.order_ttl_seconds)
     if not LIFE_MIN <= expires_at - now <= LIFE_MAX:
-        raise Refusal("expiry_out_of_range", "expires_at must lie between 2 minutes and 90 days ahead")
+        raise Refusal("expiry_out_of_range", "expires_at must lie between 2 minutes and 400 days ahead")
     subject = draft.subject
     regions = deps.settings.apps[draft.app].regions
     if subject is not None and regions is not None and subject.region not in regions:
         raise Refusal(
             "region_not_allowed", "this app does not collect for that region", extra={"allowed": sorted(regions)}
         )
-    order = Order(
-        id=f"ord_{deps.ids.new()}",
+    return blank_order(
+        deps,
         app=draft.app,
         client_order_no=draft.client_order_no,
         meaning=meaning,
-        state=OrderState.OPEN,
         amount_fen=draft.amount_fen,
         description=draft.description,
+        subject=subject,
+        expires_at=expires_at,
+        now=now,
+    )
+
+
+def blank_order(
+    deps: Deps,
+    *,
+    app: str,
+    client_order_no: str,
+    meaning: str,
+    amount_fen: int,
+    description: str,
+    subject: PremiumSubject | None,
+    expires_at: datetime,
+    now: datetime,
+) -> Order:
+    """An open order that nothing has happened to, with its subject sealed."""
+    order = Order(
+        id=f"ord_{deps.ids.new()}",
+        app=app,
+        client_order_no=client_order_no,
+        meaning=meaning,
+        state=OrderState.OPEN,
+        amount_fen=amount_fen,
+        description=description,
         region=None,
         insured_year=None,
         insurance_kind=None,
@@ -114,16 +148,22 @@ def _new_order(deps: Deps, draft: OrderDraft, meaning: str) -> Order:
     return _with_subject(deps, order, subject) if subject else order
 
 
-def _with_subject(deps: Deps, order: Order, subject: PremiumSubject) -> Order:
+def premium_indexes(deps: Deps, subject: PremiumSubject) -> tuple[str, str]:
+    """The blind index of the insured person, and the premium slot."""
     insured_index = deps.vault.blind_index("insured", subject.insured.id_type, subject.insured.id_number)
+    return insured_index, deps.vault.blind_index(
+        "slot", subject.region, str(subject.insured_year), subject.insurance_kind, insured_index
+    )
+
+
+def _with_subject(deps: Deps, order: Order, subject: PremiumSubject) -> Order:
+    insured_index, slot = premium_indexes(deps, subject)
     return replace(
         order,
         region=subject.region,
         insured_year=subject.insured_year,
         insurance_kind=subject.insurance_kind,
         insured_index=insured_index,
-        slot=deps.vault.blind_index(
-            "slot", subject.region, str(subject.insured_year), subject.insurance_kind, insured_index
-        ),
+        slot=slot,
         subject_sealed=deps.vault.seal_json(asdict(subject), SUBJECT_PURPOSE),
     )

@@ -1,25 +1,37 @@
-"""One unit of work's changes to one order: the order's row and its events, so that a rival always collides."""
+"""
+One unit of work's changes to one order: the order's row and its events, so that a rival always collides, and the task
+that tells the app of them.
+"""
 
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from gateway.domain.events import next_event
-from gateway.domain.order import Event, Order
+from gateway.domain.order import Event, Order, Payment, TaskKind
+from gateway.domain.webhook import TYPE_BY_EVENT
+from gateway.services.deps import Deps
+from gateway.services.tasks import app_lane, due_task
 from gateway.store import Tx
 
 
 class OrderChange:
-    """Gathers an order's next values and events; one of the `write` methods must be called once, at the end."""
+    """
+    Gathers an order's next values and events; `write` must be called once, at the end.
 
-    def __init__(self, tx: Tx, order: Order, *, now: datetime, actor: str) -> None:
+    An order without an event was never written: its first change inserts it.
+    """
+
+    def __init__(self, tx: Tx, deps: Deps, order: Order, *, now: datetime, actor: str) -> None:
         self.now = now
         self.event_seq = order.event_seq
         self._event_hash = order.event_hash
         self._order = order
+        self._is_new = order.event_seq == 0
         self._pending: dict[str, Any] = {}
         self._tx = tx
         self._actor = actor
+        self._told = TYPE_BY_EVENT if order.app in deps.webhooks else {}
         self._events: list[Event] = []
 
     @property
@@ -50,17 +62,29 @@ class OrderChange:
         self.set(event_seq=event.seq, event_hash=event.hash)
 
     def write(self) -> Order:
-        """Write the changed row and its events."""
+        """Write the row and its events."""
         self.set(updated_at=self.now)
-        self._tx.update(self.order)
-        return self._write_events()
-
-    def write_new(self) -> Order:
-        """Write the row of an order that did not exist, and its first events."""
-        self._tx.insert(self.order)
-        return self._write_events()
-
-    def _write_events(self) -> Order:
+        if self._is_new:
+            self._tx.insert_first(self.order)
+        else:
+            self._tx.update(self.order)
         for event in self._events:
             self._tx.insert(event)
+        if any(event.kind in self._told for event in self._events):
+            order = self.order
+            self._tx.schedule(due_task(TaskKind.WEBHOOK, order.id, app_lane(order.app), at=self.now, now=self.now))
         return self.order
+
+
+def announce_payment(change: OrderChange, payment: Payment) -> None:
+    """Count a payment that is put on record with this change, and tell of it."""
+    change.set(payments=change.order.payments + 1)
+    change.event(
+        "payment_created",
+        payment_id=payment.id,
+        provider=payment.provider,
+        method=payment.method,
+        account=payment.account,
+        out_trade_no=payment.out_trade_no,
+        entry_app=change.order.app,
+    )

@@ -5,9 +5,10 @@ from typing import Final
 
 from gateway.domain.order import LedgerAccount, Payment, Refund, TaskKind
 from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState, ReportedState, Source
-from gateway.domain.schedule import REFUND_QUERY_PAUSES, pause
+from gateway.domain.schedule import REFUND_QUERY_PAUSES, REISSUE_PAUSES, pause
 from gateway.domain.states import REFUND_ARROWS, PaymentState, RefundReason, RefundState
 from gateway.services.deps import Deps
+from gateway.services.issue_refund import issue_refund
 from gateway.services.ledger import book
 from gateway.services.order_change import OrderChange
 from gateway.services.tasks import due_task
@@ -21,6 +22,8 @@ _NEXT_STATE: Final = {
     ReportedRefundState.UNKNOWN: RefundState.UNKNOWN,
 }
 _FINAL: Final = frozenset({RefundState.SUCCEEDED, RefundState.FAILED})
+_OWED: Final = frozenset({RefundReason.SURPLUS, RefundReason.LATE})
+"""Money that we have no right to keep: its refund is tried until it has gone back."""
 
 
 def named_refund(tx: Tx, report: ProviderReport) -> Refund | None:
@@ -115,8 +118,8 @@ class RefundRecorder:
             self._tx.drop_task(TaskKind.REFUND, refund.id)
             self._tx.drop_task(TaskKind.QUERY_REFUND, refund.id)
             return self._succeeded(payment, refund) if state is RefundState.SUCCEEDED else self._failed(payment, refund)
+        self._tx.drop_task(TaskKind.REFUND, refund.id)
         if state in (RefundState.SUBMITTED, RefundState.UNKNOWN):
-            self._tx.drop_task(TaskKind.REFUND, refund.id)
             due = self._change.now + pause(REFUND_QUERY_PAUSES, 1)
             self._tx.schedule(due_task(TaskKind.QUERY_REFUND, refund.id, refund.account, at=due, now=self._change.now))
         return payment
@@ -128,7 +131,25 @@ class RefundRecorder:
 
     def _failed(self, payment: Payment, refund: Refund) -> Payment:
         self._book(LedgerAccount.COLLECTED, LedgerAccount.REFUNDING, payment, refund)
+        if refund.reason in _OWED:
+            self._issue_again(payment, refund)
+            return payment
         return replace(payment, amount_refunding_fen=payment.amount_refunding_fen - refund.amount_fen)
+
+    def _issue_again(self, payment: Payment, refund: Refund) -> None:
+        """Nobody asked for this refund and nobody else will: it goes on under a new number, the old one is spent."""
+        failed = [other for other in self._tx.refunds_of_payment(payment.id) if other.state is RefundState.FAILED]
+        again = issue_refund(
+            self._tx,
+            self._deps,
+            payment,
+            amount_fen=refund.amount_fen,
+            reason=refund.reason,
+            note=refund.note,
+            now=self._change.now,
+            due_at=self._change.now + pause(REISSUE_PAUSES, len(failed) + 1),
+        )
+        self._tell("refund_issued_again", again, instead_of=refund.id)
 
     def _refunded(self, payment: Payment, amount_fen: int) -> Payment:
         """Count proven refunds on the payment and, when it is the kept one, on the order and its slot."""
@@ -141,7 +162,8 @@ class RefundRecorder:
         return payment
 
     def _outside(self, payment: Payment, said: RefundReport, amount_fen: int) -> Payment:
-        """Money that went back by a refund that was not ours, such as one made in the provider's console."""
+        """Money that went back by no refund of ours: one made in the provider's console, or a bank's own reversal."""
+        reason = RefundReason.REVERSED if said.is_reversal else RefundReason.OUTSIDE
         no = said.out_refund_no or f"outside-{self._deps.ids.new()}"
         refund = Refund(
             id=f"ref_{self._deps.ids.new()}",
@@ -151,7 +173,7 @@ class RefundRecorder:
             out_refund_no=no,
             client_refund_no=None,
             state=RefundState.SUCCEEDED,
-            reason=RefundReason.OUTSIDE,
+            reason=reason,
             note="",
             amount_fen=amount_fen,
             provider_refund_no=said.provider_refund_no,
@@ -177,7 +199,7 @@ class RefundRecorder:
         said = RefundReport(out_refund_no=None, state=ReportedRefundState.SUCCEEDED, occurred_at=occurred_at)
         return self._outside(payment, said, rest_fen)
 
-    def _tell(self, kind: str, refund: Refund) -> None:
+    def _tell(self, kind: str, refund: Refund, **detail: object) -> None:
         self._change.event(
             kind,
             evidence_id=self._evidence_id,
@@ -185,6 +207,7 @@ class RefundRecorder:
             payment_id=refund.payment_id,
             amount_fen=refund.amount_fen,
             reason=refund.reason.value,
+            **detail,
         )
 
     def _book(self, debit: LedgerAccount, credit: LedgerAccount, payment: Payment, refund: Refund) -> None:

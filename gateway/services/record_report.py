@@ -80,6 +80,7 @@ def record_report(
     *,
     actor: str,
     instruction: bytes | None = None,
+    born: OrderChange | None = None,
 ) -> Recorded:
     """
     Judge a verified report against our record and write what follows from it: states, refunds, ledger, events, tasks,
@@ -90,6 +91,10 @@ def record_report(
 
     Args:
         instruction: Sealed, when the report is the answer to a create.
+        born: The change that announces the view's payment, not stored yet: see `gateway.services.born_paid`.
+
+    Raises:
+        ValueError: A payment is to be born by anything but a proof of payment that agrees with it.
     """
     now = deps.clock.now()
     if view.payment is None or view.order is None:
@@ -100,7 +105,9 @@ def record_report(
         evidence_id = view.known.notification_id if view.known else message.id
         refund = named_refund(tx, report)
         reason = _contradiction(view.payment, report) or refund_contradiction(view.payment, refund, report)
-        change = OrderChange(tx, view.order, now=now, actor=actor)
+        if born is not None and (reason or report.state is not ReportedState.PAID):
+            raise ValueError("a payment is born by a proof of payment alone")
+        change = born or OrderChange(tx, deps, view.order, now=now, actor=actor)
         waiting_for = wait_reason(view.payment, refund, report)
         if not reason and waiting_for:
             recorded = Recorded(state=NotificationState.ORPHAN, reason=waiting_for)
@@ -118,6 +125,7 @@ def record_report(
                 change=change,
                 payment=view.payment,
                 instruction=instruction,
+                is_born=born is not None,
             )
             recorded = judge.judge(refund)
     if message.source is Source.CALLBACK or recorded.state is not NotificationState.DUPLICATE:
@@ -207,6 +215,7 @@ class _Judge:
     change: OrderChange
     payment: Payment
     instruction: bytes | None
+    is_born: bool
 
     def judge(self, refund: Refund | None) -> Recorded:
         before = self.change.event_seq
@@ -217,7 +226,10 @@ class _Judge:
         if self.change.event_seq == before:
             return Recorded(state=NotificationState.DUPLICATE, payment=self.payment)
         self.payment = replace(self.payment, updated_at=self.change.now)
-        self.tx.update(self.payment)
+        if self.is_born:
+            self.tx.insert_first(self.payment)
+        else:
+            self.tx.update(self.payment)
         self.change.write()
         return Recorded(state=NotificationState.APPLIED, payment=self.payment)
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from gateway.domain.collection import COLLECTOR_PROVIDERS
 from gateway.domain.order import Order, Payment, Refund
-from gateway.domain.provider import NoVerdict, ProviderAnswer, RefundRequest, RequestRefused
+from gateway.domain.provider import NoVerdict, Operation, ProviderAnswer, RefundRequest, RequestRefused
 from gateway.domain.refusal import Refusal
 from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState, ReportedState, Source
 from gateway.domain.schedule import REFUND_QUERY_PAUSES, pause
@@ -20,7 +21,10 @@ from gateway.services.tasks import SubjectMissing
 from gateway.services.views import find_order
 from gateway.store import Tx
 
-_SUBMITTABLE: Final = frozenset({RefundState.REQUESTED, RefundState.SUBMITTED, RefundState.UNKNOWN})
+_SUBMITTABLE: Final = frozenset(
+    {RefundState.REQUESTED, RefundState.SUBMITTED, RefundState.UNKNOWN, RefundState.ABNORMAL}
+)
+"""An abnormal one (退款异常) has no task of itself: an operator makes it due, under the same number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +43,8 @@ def request_refund(deps: Deps, draft: RefundDraft, request: KeyedRequest, render
     Put a refund on record and due to be submitted.
 
     Raises:
-        Refusal: idempotency_key_reused, idempotency_in_flight. not_found, order_not_paid, client_refund_no_reused and
-            refund_exceeds_payment are stored answers.
+        Refusal: idempotency_key_reused, idempotency_in_flight. not_found, order_not_paid, client_refund_no_reused,
+            refund_exceeds_payment and refund_must_be_whole are stored answers.
     """
     return once(deps, request, lambda tx: _request(tx, deps, draft), render)
 
@@ -55,11 +59,32 @@ def _request(tx: Tx, deps: Deps, draft: RefundDraft) -> Refund:
     payment = tx.payment(order.paid_payment_id) if order.paid_payment_id else None
     if payment is None:
         raise Refusal("order_not_paid", "only a paid order is refunded", extra={"order_state": order.state.value})
+    if payment.provider in COLLECTOR_PROVIDERS or not _may_refund(deps, payment):
+        raise Refusal("refund_offline_only", "this money was collected outside; it goes back where it was paid")
     left_fen = payment.amount_fen - payment.amount_refunded_fen - payment.amount_refunding_fen
     amount_fen = left_fen if draft.amount_fen is None else draft.amount_fen
     if not 0 < amount_fen <= left_fen:
         raise Refusal("refund_exceeds_payment", "not that much is left to refund", extra={"refundable_fen": left_fen})
+    if amount_fen != payment.amount_fen and _refunds_whole(deps, payment):
+        raise Refusal(
+            "refund_must_be_whole",
+            "a payment by this method goes back whole or not at all",
+            extra={"refundable_fen": left_fen},
+        )
     return _write_refund(tx, deps, order=order, payment=payment, draft=draft, amount_fen=amount_fen)
+
+
+def _may_refund(deps: Deps, payment: Payment) -> bool:
+    """False where the payment began at the other side, whose adapter declares no REFUND: no task could ever do it."""
+    provider = deps.providers.get(payment.account)
+    return provider is None or Operation.REFUND in provider.capabilities
+
+
+def _refunds_whole(deps: Deps, payment: Payment) -> bool:
+    """An account or method that is configured no more says nothing here: its adapter will."""
+    provider = deps.providers.get(payment.account)
+    method = provider.methods.get(payment.method) if provider is not None else None
+    return method is not None and method.refunds_whole
 
 
 def _write_refund(tx: Tx, deps: Deps, *, order: Order, payment: Payment, draft: RefundDraft, amount_fen: int) -> Refund:
@@ -74,7 +99,7 @@ def _write_refund(tx: Tx, deps: Deps, *, order: Order, payment: Payment, draft: 
         now=now,
         client_refund_no=draft.client_refund_no,
     )
-    change = OrderChange(tx, order, now=now, actor=f"app:{draft.app}")
+    change = OrderChange(tx, deps, order, now=now, actor=f"app:{draft.app}")
     change.event("refund_requested", refund_id=refund.id, payment_id=payment.id, amount_fen=amount_fen, reason="asked")
     change.write()
     tx.update(replace(payment, amount_refunding_fen=payment.amount_refunding_fen + amount_fen, updated_at=now))

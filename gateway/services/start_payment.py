@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from gateway.domain.clock import micros
 from gateway.domain.order import IdempotencyKey, Order, Payment, TaskKind
 from gateway.domain.provider import (
+    AccountMisconfigured,
+    Method,
     NoVerdict,
     PaymentAnswer,
-    PaymentRequest,
     ProviderError,
     ProviderUnavailable,
     RequestRefused,
@@ -24,7 +25,6 @@ from gateway.services.ask_provider import payment_ref
 from gateway.services.choose_account import check_fields, choose_account
 from gateway.services.deps import Deps
 from gateway.services.idempotent import (
-    LEASE,
     KeyedRequest,
     Replayed,
     Reply,
@@ -33,11 +33,13 @@ from gateway.services.idempotent import (
     new_key,
     release,
     store_refusal,
+    take_over,
 )
-from gateway.services.order_change import OrderChange
+from gateway.services.order_change import OrderChange, announce_payment
+from gateway.services.payment_request import payment_request, seal_fields
 from gateway.services.record_report import Message, record_report
 from gateway.services.tasks import due_task
-from gateway.services.views import FIELDS_PURPOSE, INSTRUCTION_PURPOSE, PaymentView, find_order, payment_view
+from gateway.services.views import INSTRUCTION_PURPOSE, PaymentView, find_order, payment_view
 from gateway.store import Tx
 
 PAYMENTS_MAX: Final = 20
@@ -91,7 +93,7 @@ def start_payment(
         if refusal.code in _NOT_STORED:
             raise
         return store_refusal(deps, request, refusal)
-    return _create(deps, claimed, request, render)
+    return _create(deps, claimed, draft, request, render)
 
 
 _NOT_STORED: Final = frozenset(
@@ -110,19 +112,11 @@ def _claim(tx: Tx, deps: Deps, draft: PaymentDraft, request: KeyedRequest) -> _C
     if refusal is not None:
         raise refusal
     earlier = tx.payments_of_order(order.id) if order.payments else []
-    payment = _new_payment(deps, order, draft, account)
+    payment = _new_payment(deps, order, draft, account, method)
     held = new_key(deps, request, subject_id=payment.id)
     tx.insert(held)
-    change = OrderChange(tx, order, now=payment.created_at, actor=f"app:{draft.app}")
-    change.set(payments=order.payments + 1)
-    change.event(
-        "payment_created",
-        payment_id=payment.id,
-        provider=payment.provider,
-        method=payment.method,
-        account=account,
-        out_trade_no=payment.out_trade_no,
-    )
+    change = OrderChange(tx, deps, order, now=payment.created_at, actor=f"app:{draft.app}")
+    announce_payment(change, payment)
     order = change.write()
     tx.insert(payment)
     first_look = payment.created_at + pause(QUERY_PAUSES, 1)
@@ -138,10 +132,9 @@ def _resume(tx: Tx, deps: Deps, held: IdempotencyKey, draft: PaymentDraft) -> _C
     payment = tx.payment(held.subject_id or "")
     if payment is None:
         raise Refusal("not_found", "there is no such payment")
-    lease_until = deps.clock.now() + LEASE
-    tx.own_key(held, lease_until=lease_until)
-    held = replace(held, fence=held.fence + 1, lease_until=lease_until)
-    return _Claimed(order=order, payment=payment, held=held, refusal=_refusal_to_pay(tx, deps, order))
+    held = take_over(tx, deps, held)
+    refusal = _refusal_to_pay(tx, deps, order) or _refusal_to_resume(deps, payment)
+    return _Claimed(order=order, payment=payment, held=held, refusal=refusal)
 
 
 _NOT_PAYABLE: Final = {
@@ -164,6 +157,14 @@ def _refusal_to_pay(tx: Tx, deps: Deps, order: Order) -> Refusal | None:
     return None
 
 
+def _refusal_to_resume(deps: Deps, payment: Payment) -> Refusal | None:
+    """A payment's life may be over before its order's: the payer could not finish it, but may start another."""
+    if deps.clock.now() <= payment.expires_at - _LIFE_LEFT_MIN:
+        return None
+    detail = "less than a minute is left of this payment; start another one"
+    return Refusal("payment_expired", detail, extra={"payment_id": payment.id})
+
+
 def _too_many(order: Order) -> Refusal | None:
     if order.payments < PAYMENTS_MAX:
         return None
@@ -171,7 +172,7 @@ def _too_many(order: Order) -> Refusal | None:
     return Refusal("too_many_payments", "too many payments were started for this order", extra=state)
 
 
-def _new_payment(deps: Deps, order: Order, draft: PaymentDraft, account: str) -> Payment:
+def _new_payment(deps: Deps, order: Order, draft: PaymentDraft, account: str, method: Method) -> Payment:
     no = deps.ids.new()
     now = deps.clock.now()
     return Payment(
@@ -183,7 +184,7 @@ def _new_payment(deps: Deps, order: Order, draft: PaymentDraft, account: str) ->
         out_trade_no=no,
         state=PaymentState.CREATED,
         amount_fen=order.amount_fen,
-        fields_sealed=deps.vault.seal_json(dict(draft.fields), FIELDS_PURPOSE) if draft.fields else None,
+        fields_sealed=seal_fields(deps, method, draft.fields),
         instruction_sealed=None,
         provider_trade_no=None,
         kept=False,
@@ -192,27 +193,18 @@ def _new_payment(deps: Deps, order: Order, draft: PaymentDraft, account: str) ->
         evidence_id=None,
         paid_at=None,
         created_at=now,
-        expires_at=order.expires_at,
+        expires_at=min(order.expires_at, now + timedelta(seconds=deps.settings.payment_ttl_seconds)),
         updated_at=now,
     )
 
 
-def payment_request(deps: Deps, order: Order, payment: Payment) -> PaymentRequest:
-    """What the adapter puts on the wire, from stored values alone, so that every try says the same."""
-    sealed = payment.fields_sealed
-    return PaymentRequest(
-        out_trade_no=payment.out_trade_no,
-        amount_fen=payment.amount_fen,
-        method=payment.method,
-        description=order.description,
-        created_at=payment.created_at,
-        expires_at=payment.expires_at,
-        notify_url=deps.notify_url(payment.account),
-        fields=deps.vault.unseal_json(sealed, FIELDS_PURPOSE) if sealed else {},
-    )
-
-
-def _create(deps: Deps, claimed: _Claimed, request: KeyedRequest, render: Callable[[PaymentView], Reply]) -> Reply:
+def _create(
+    deps: Deps,
+    claimed: _Claimed,
+    draft: PaymentDraft,
+    request: KeyedRequest,
+    render: Callable[[PaymentView], Reply],
+) -> Reply:
     payment = claimed.payment
     if not payment_is_open(payment.state):  # a resume found that evidence came by another way
         return _settle(deps, claimed, request, None, render)
@@ -220,7 +212,7 @@ def _create(deps: Deps, claimed: _Claimed, request: KeyedRequest, render: Callab
         return _turn_down(deps, claimed, request, claimed.refusal)
     provider = deps.providers[payment.account]
     try:
-        answer = provider.create(payment_request(deps, claimed.order, payment))
+        answer = provider.create(payment_request(deps, claimed.order, payment, draft.fields))
     except ProviderUnavailable as exc:
         deps.store.run(lambda tx: release(tx, deps, claimed.held))
         raise Refusal(
@@ -272,7 +264,8 @@ def _unknown(payment: Payment, exc: NoVerdict) -> "_Outcome":
 
 
 def _refused(payment: Payment, exc: RequestRefused) -> "_Outcome":
-    return _Outcome(report=_report(payment, ReportedState.FAILED, exc), raw=_as_bytes(exc))
+    told = "" if isinstance(exc, AccountMisconfigured) else exc.code  # what is wrong with our account is our affair
+    return _Outcome(report=_report(payment, ReportedState.FAILED, exc), raw=_as_bytes(exc), code=told)
 
 
 def _as_bytes(exc: ProviderError) -> bytes:
@@ -282,10 +275,16 @@ def _as_bytes(exc: ProviderError) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
-    """A create that brought no instruction."""
+    """
+    A create that brought no instruction.
+
+    Attributes:
+        code: The provider's own word for its refusal, where the caller can do something with it.
+    """
 
     report: ProviderReport
     raw: bytes = field(repr=False)
+    code: str = ""
 
 
 def _settle(
@@ -304,7 +303,7 @@ def _settle(
             payment = claimed.payment
         else:
             payment = _record(tx, deps, claimed.payment, outcome)
-        reply = _reply(deps, payment, request, render)
+        reply = _reply(deps, payment, outcome, request, render)
         if final:
             finish(tx, deps, claimed.held, reply)
         else:
@@ -345,13 +344,20 @@ def _instruction_json(answer: PaymentAnswer) -> dict[str, object]:
     }
 
 
-def _reply(deps: Deps, payment: Payment, request: KeyedRequest, render: Callable[[PaymentView], Reply]) -> Reply:
+def _reply(
+    deps: Deps,
+    payment: Payment,
+    outcome: PaymentAnswer | _Outcome | None,
+    request: KeyedRequest,
+    render: Callable[[PaymentView], Reply],
+) -> Reply:
     if payment.state is PaymentState.FAILED:
+        code = outcome.code if isinstance(outcome, _Outcome) else ""
         return request.refuse(
             Refusal(
                 "provider_refused",
                 "the provider refused this payment; start another one",
-                extra={"payment_id": payment.id},
+                extra={"payment_id": payment.id} | ({"provider_code": code} if code else {}),
             )
         )
     return render(payment_view(deps, payment))

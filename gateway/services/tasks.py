@@ -9,6 +9,11 @@ class SubjectMissing(Exception):
     """A task names a payment or a refund that does not exist: mark it dead."""
 
 
+def app_lane(app: str) -> str:
+    """Whom a webhook's task waits for, where other tasks name their merchant account; no account has such a name."""
+    return f"app:{app}"
+
+
 def due_task(kind: TaskKind, subject_id: str, account: str | None, *, at: datetime, now: datetime) -> Task:
     """A task due at the given instant."""
     return Task(

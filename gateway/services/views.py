@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.domain.order import Event, Order, Payment, Refund
+from gateway.domain.order import Event, Order, Payment, Person, PremiumSubject, Refund
 from gateway.domain.refusal import Refusal
 from gateway.domain.states import OrderState, PaymentState, payment_is_open
 from gateway.services.deps import Deps
@@ -65,6 +65,15 @@ def order_view(deps: Deps, tx: Tx, order: Order) -> OrderView:
         payments=tuple(payment_view(deps, payment) for payment in payments),
         refunds=tuple(refunds),
     )
+
+
+def premium_subject(deps: Deps, order: Order) -> PremiumSubject | None:
+    """Open what a premium order pays for; None for an ordinary charge."""
+    if order.subject_sealed is None:
+        return None
+    members = deps.vault.unseal_json(order.subject_sealed, SUBJECT_PURPOSE)
+    people = {role: Person(**members[role]) if members[role] else None for role in ("insured", "payer")}
+    return PremiumSubject(**{**members, **people})
 
 
 def find_order(tx: Tx, app: str, order_id: str) -> Order:

@@ -1,8 +1,8 @@
 """The worker: claims due tasks and does them, each until evidence or a person ends it."""
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,19 +10,27 @@ from typing import Final
 import structlog
 
 from gateway.domain.faults import frames_of
-from gateway.domain.order import Task, TaskKind, TaskState
+from gateway.domain.order import Payment, Task, TaskKind, TaskState
 from gateway.domain.provider import OperationUnsupported, ProviderError
 from gateway.domain.schedule import CLOSE_PAUSES, QUERY_PAUSES, REFUND_QUERY_PAUSES, RETRY_PAUSES, pause
 from gateway.domain.states import RefundState, payment_is_open
 from gateway.services.ask_provider import ask_payment, close_payment
+from gateway.services.biller_matching import match_file
 from gateway.services.close_order import close_expired
+from gateway.services.deliver_webhook import deliver_webhooks
 from gateway.services.deps import Deps
+from gateway.services.lanes import Lanes
 from gateway.services.refund_payment import follow_refund, submit_refund
 from gateway.services.tasks import SubjectMissing
 from gateway.store import StoreContended, StoreUnavailable, Tx
 
 ACTOR: Final = "worker"
 LEASE: Final = timedelta(seconds=120)
+THREADS: Final = 16
+SPREAD: Final = 0.1
+_ACCOUNTS_AT_ONCE: Final = 4
+"""So many accounts may keep all their threads waiting before one that answers has to wait, too."""
+
 _IDLE_SECONDS: Final = 0.25
 _PURGE_PAUSE: Final = timedelta(minutes=10)
 _KEYS_KEPT: Final = timedelta(days=30)
@@ -44,7 +52,10 @@ def _query(deps: Deps, task: Task) -> timedelta | None:
         raise SubjectMissing(task.subject_id)
     if not payment_is_open(payment.state):
         return None
-    payment = ask_payment(deps, payment, actor=ACTOR)
+    if deps.clock.now() >= payment.expires_at:  # its order may live on for months, and it must not
+        payment = _shut(deps, payment)
+    else:
+        payment = ask_payment(deps, payment, actor=ACTOR)
     return pause(QUERY_PAUSES, task.tries + 1) if payment_is_open(payment.state) else None
 
 
@@ -54,11 +65,15 @@ def _close(deps: Deps, task: Task) -> timedelta | None:
         raise SubjectMissing(task.subject_id)
     if not payment_is_open(payment.state):
         return None
-    try:
-        payment = close_payment(deps, payment, actor=ACTOR)
-    except OperationUnsupported:
-        payment = ask_payment(deps, payment, actor=ACTOR)
+    payment = _shut(deps, payment)
     return pause(CLOSE_PAUSES, task.tries) if payment_is_open(payment.state) else None
+
+
+def _shut(deps: Deps, payment: Payment) -> Payment:
+    try:
+        return close_payment(deps, payment, actor=ACTOR)
+    except OperationUnsupported:
+        return ask_payment(deps, payment, actor=ACTOR)
 
 
 def _close_order(deps: Deps, task: Task) -> timedelta | None:
@@ -77,12 +92,23 @@ def _query_refund(deps: Deps, task: Task) -> timedelta | None:
     return follow_refund(deps, task.subject_id, tries=task.tries + 1, actor=ACTOR)
 
 
+def _webhook(deps: Deps, task: Task) -> timedelta | None:
+    return deliver_webhooks(deps, task.subject_id)
+
+
+def _match_file(deps: Deps, task: Task) -> timedelta | None:
+    match_file(deps, task.subject_id)
+    return None
+
+
 _KINDS: Final = {
     TaskKind.QUERY: _Kind(act=_query, pauses=QUERY_PAUSES),
     TaskKind.CLOSE: _Kind(act=_close, pauses=CLOSE_PAUSES),
     TaskKind.CLOSE_ORDER: _Kind(act=_close_order, pauses=RETRY_PAUSES),
     TaskKind.REFUND: _Kind(act=_refund, pauses=RETRY_PAUSES),
     TaskKind.QUERY_REFUND: _Kind(act=_query_refund, pauses=REFUND_QUERY_PAUSES),
+    TaskKind.MATCH_FILE: _Kind(act=_match_file, pauses=RETRY_PAUSES),
+    TaskKind.WEBHOOK: _Kind(act=_webhook, pauses=RETRY_PAUSES),
 }
 
 
@@ -94,19 +120,25 @@ class Worker:
     always have a next look. A task whose subject does not exist is dead.
     """
 
-    def __init__(self, deps: Deps, *, threads: int = 8) -> None:
+    def __init__(self, deps: Deps, *, threads: int = THREADS, spread: Callable[[], float] = lambda: 0.0) -> None:
+        """
+        Args:
+            spread: Gives 0 to 1, the part of SPREAD by which a pause grows: what failed together is not tried together.
+        """
         self._deps = deps
         self._threads = threads
+        self._spread = spread
         self._purge_at: datetime | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop; what has begun is finished first."""
         with ThreadPoolExecutor(self._threads, thread_name_prefix="worker") as pool:
-            busy: set[Future[None]] = set()
+            lanes = Lanes(threads=self._threads, per_account=max(1, self._threads // _ACCOUNTS_AT_ONCE))
             while not stop.is_set():
-                busy = {future for future in busy if not future.done()}
-                tasks = self._claim(self._threads - len(busy))
-                busy |= {pool.submit(self.do, task) for task in tasks}
+                tasks = self._claim(lanes.free(), lanes.busy())
+                lanes.take(tasks)
+                for task in lanes.ready(self._deps.clock.now()):
+                    lanes.began(task, pool.submit(self.do, task))
                 if not tasks:
                     stop.wait(_IDLE_SECONDS)
 
@@ -117,7 +149,7 @@ class Worker:
             self.do(task)
         return len(tasks)
 
-    def _claim(self, limit: int) -> list[Task]:
+    def _claim(self, limit: int, busy: Sequence[str] = ()) -> list[Task]:
         now = self._deps.clock.now()
         try:
             next_due = self._deps.store.read().next_due()
@@ -125,7 +157,8 @@ class Worker:
                 self._purge(now)
                 return []
             lease = self._deps.ids.new()
-            return self._deps.store.claim_tasks(now=now, lease_until=now + LEASE, lease=lease, limit=limit)
+            until = now + LEASE
+            return self._deps.store.claim_tasks(now=now, lease_until=until, lease=lease, limit=limit, busy=busy)
         except (StoreUnavailable, StoreContended) as exc:
             _log.warning("claim_failed", error=type(exc).__name__)
             return []
@@ -155,7 +188,7 @@ class Worker:
         self._settle(task, state, again, error)
 
     def _settle(self, task: Task, state: TaskState, again: timedelta | None, error: str) -> None:
-        due_at = self._deps.clock.now() + (again or timedelta())
+        due_at = self._deps.clock.now() + (again or timedelta()) * (1 + SPREAD * self._spread())
 
         def job(tx: Tx) -> None:
             current = tx.task(task.kind, task.subject_id)

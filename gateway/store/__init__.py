@@ -6,6 +6,7 @@ from sqlalchemy.engine import make_url
 
 from gateway.store.engine import Engine
 from gateway.store.errors import Conflict, StoreContended, StoreUnavailable
+from gateway.store.observed import ObservedStore
 from gateway.store.postgres import PostgresEngine
 from gateway.store.schema_version import schema_is_current, upgrade
 from gateway.store.sqlite import SqliteEngine
@@ -17,6 +18,7 @@ __all__ = [
     "Conflict",
     "DueWork",
     "KnownMessage",
+    "ObservedStore",
     "ReportView",
     "Store",
     "StoreContended",

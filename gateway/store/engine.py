@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from sqlalchemy import Dialect
 
-from gateway.store.statements import Query, Write
+from gateway.store.statements import Query
+from gateway.store.write import Write
 
 Row = Sequence[Any]
 Batch = Sequence[tuple[Write, Sequence[Any]]]
@@ -35,9 +36,10 @@ class Engine(Protocol):
         """
         ...
 
-    def claim(self, due: int, lease_until: int, lease: str, limit: int) -> list[Row]:
+    def claim(self, due: int, lease_until: int, lease: str, limit: int, busy: Sequence[str]) -> list[Row]:
         """
-        Lease up to `limit` due tasks: tries + 1, due again at `lease_until`, under the token `lease`.
+        Lease up to `limit` due tasks of accounts that are not `busy`: tries + 1, due again at `lease_until`, under the
+        token `lease`.
 
         Returns the claimed rows in the columns of `TASK`. No two calls get the same task for one due time.
         """

@@ -15,11 +15,13 @@ from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 from gateway.store.engine import Batch, Row
 from gateway.store.errors import Conflict, StoreUnavailable
 from gateway.store.rows import TASK
-from gateway.store.statements import Query, Write
+from gateway.store.statements import Query
+from gateway.store.write import Write
 
 _CLAIM: Final = (
     "UPDATE tasks SET tries = tries + 1, due_at = $1, lease = $2 WHERE (kind, subject_id) IN"  # noqa: S608  names of our own schema
-    " (SELECT kind, subject_id FROM tasks WHERE state = 'due' AND due_at <= $3 ORDER BY due_at LIMIT $4"
+    " (SELECT kind, subject_id FROM tasks WHERE state = 'due' AND due_at <= $3"
+    " AND (account IS NULL OR NOT account = ANY($4::text[])) ORDER BY due_at LIMIT $5"
     f" FOR UPDATE SKIP LOCKED) RETURNING {', '.join(TASK.columns)}"
 )
 _LOST_RACE: Final = (
@@ -82,8 +84,8 @@ class PostgresEngine:
             return
         self._execute(_combined(tuple(write for write, _ in batch)), [value for _, vs in batch for value in vs])
 
-    def claim(self, due: int, lease_until: int, lease: str, limit: int) -> list[Row]:
-        return self._execute(_CLAIM, (lease_until, lease, due, limit))
+    def claim(self, due: int, lease_until: int, lease: str, limit: int, busy: Sequence[str]) -> list[Row]:
+        return self._execute(_CLAIM, (lease_until, lease, due, list(busy), limit))
 
     def close(self) -> None:
         with self._mutex:

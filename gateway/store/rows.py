@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from gateway.domain import order as model
 from gateway.store import columns, tables
+from gateway.store.families import biller, collections, replays, webhooks
 from gateway.store.row_map import RowMap
 
 METADATA: Final = columns.METADATA
@@ -53,7 +54,12 @@ _ORDER_MODEL: Final[tuple[RowMap[Any], ...]] = (
     LEDGER_ENTRY,
     IDEMPOTENCY_KEY,
 )
-_FAMILIES: Final[tuple[tuple[RowMap[Any], ...], ...]] = ()
+_FAMILIES: Final[tuple[tuple[RowMap[Any], ...], ...]] = (
+    biller.ROW_MAPS,
+    collections.ROW_MAPS,
+    replays.ROW_MAPS,
+    webhooks.ROW_MAPS,
+)
 
 ROW_MAPS: Final[dict[type, RowMap[Any]]] = {
     row_map.value_class: row_map for family in (_ORDER_MODEL, *_FAMILIES) for row_map in family

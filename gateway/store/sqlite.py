@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import sqlite3
 import threading
@@ -27,7 +28,8 @@ _PRAGMAS: Final = (
 _UNIQUE_CODES: Final = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 _CLAIM: Final = (
     "UPDATE tasks SET tries = tries + 1, due_at = ?, lease = ? WHERE state = 'due' AND (kind, subject_id) IN"  # noqa: S608  names of our own schema
-    " (SELECT kind, subject_id FROM tasks WHERE state = 'due' AND due_at <= ? ORDER BY due_at LIMIT ?)"
+    " (SELECT kind, subject_id FROM tasks WHERE state = 'due' AND due_at <= ?"
+    " AND (account IS NULL OR account NOT IN (SELECT value FROM json_each(?))) ORDER BY due_at LIMIT ?)"
     f" RETURNING {', '.join(TASK.columns)}"
 )
 
@@ -84,10 +86,10 @@ class SqliteEngine:
         if job.error is not None:
             raise job.error
 
-    def claim(self, due: int, lease_until: int, lease: str, limit: int) -> list[Row]:
+    def claim(self, due: int, lease_until: int, lease: str, limit: int, busy: Sequence[str]) -> list[Row]:
         try:
             with self._exclusive() as writer:
-                rows = writer.execute(_CLAIM, (lease_until, lease, due, limit)).fetchall()
+                rows = writer.execute(_CLAIM, (lease_until, lease, due, json.dumps(list(busy)), limit)).fetchall()
                 writer.execute("COMMIT")
                 return rows
         except (sqlite3.OperationalError, OSError) as exc:

@@ -1,27 +1,13 @@
 """Every statement of the store, built once: writes from the schema, reads from SQLAlchemy Core."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Dialect, Select
 
 from gateway.store.row_map import RowMap
 from gateway.store.rows import ROW_MAPS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
-    """
-    One data-modifying statement with `?` for each value.
-
-    Attributes:
-        guarded: It must change exactly one row; anything else is a Conflict.
-    """
-
-    name: str
-    sql: str
-    guarded: bool
+from gateway.store.write import Write
 
 
 def _insert(row_map: RowMap[Any]) -> Write:

@@ -48,8 +48,8 @@ from gateway.store.statements import (
     UPDATE,
     USE_NONCE,
     Query,
-    Write,
 )
+from gateway.store.write import Write
 
 R = TypeVar("R")
 
@@ -226,6 +226,10 @@ class Tx:
     def insert(self, row: Any) -> None:
         """Add a row of the order model."""
         self.writes.append((INSERT[type(row)], ROW_MAPS[type(row)].encode(row)))
+
+    def insert_first(self, row: Any) -> None:
+        """Add a row that rows already gathered refer to: SQLite checks each reference as it is written."""
+        self.writes.insert(0, (INSERT[type(row)], ROW_MAPS[type(row)].encode(row)))
 
     def update(self, row: Any) -> None:
         """Replace every column that may change after the insert."""

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -59,9 +59,16 @@ class Store:
         """A unit of work for reading only."""
         return Tx(self._engine, self._queries)
 
-    def claim_tasks(self, *, now: datetime, lease_until: datetime, lease: str, limit: int) -> list[Task]:
-        """Lease due tasks; they are due again at `lease_until` unless settled before."""
-        rows = self._engine.claim(micros(now), micros(lease_until), lease, limit)
+    def claim_tasks(
+        self, *, now: datetime, lease_until: datetime, lease: str, limit: int, busy: Sequence[str] = ()
+    ) -> list[Task]:
+        """
+        Lease due tasks; they are due again at `lease_until` unless settled before.
+
+        Args:
+            busy: Accounts whose tasks are left to others, or for later.
+        """
+        rows = self._engine.claim(micros(now), micros(lease_until), lease, limit, busy)
         return [TASK.decode(row) for row in rows]
 
     def ping(self) -> None:

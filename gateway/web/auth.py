@@ -11,6 +11,7 @@ from typing import Final
 from werkzeug.datastructures import Headers
 
 from gateway.domain.clock import micros, moment
+from gateway.domain.operator import Operator, Role, may_act_as
 from gateway.domain.refusal import Refusal
 from gateway.domain.secret import Secret
 from gateway.services.deps import Deps
@@ -29,11 +30,14 @@ class Caller:
     A known caller.
 
     Attributes:
+        app: "" for an operator.
         order_id: Set for an order token: the only order that the caller may touch.
+        operator: The operator's name; "" for an app.
     """
 
     app: str
     order_id: str | None = None
+    operator: str = ""
 
     def may_touch(self, order_id: str) -> None:
         """
@@ -72,6 +76,9 @@ class Doorkeeper:
         self._app_by_digest: dict[str, AppSettings] = {
             digest: app for app in deps.settings.apps.values() for digest in app.api_key_digests
         }
+        self._operator_by_digest: dict[str, Operator] = {
+            digest: operator for operator in deps.settings.operators.values() for digest in operator.api_key_digests
+        }
 
     def admit(self, headers: Headers, signed: SignedParts, *, order_token: bool) -> Caller:
         """
@@ -94,6 +101,25 @@ class Doorkeeper:
         if app.signing_secret is not None:
             self._check_signature(app, app.signing_secret, headers, signed)
         return Caller(app=app.name)
+
+    def admit_operator(self, headers: Headers, role: Role) -> Caller:
+        """
+        The operator of a request.
+
+        Raises:
+            Refusal: unauthorized; forbidden for an app, an order token, or a role that may not do it.
+        """
+        scheme, _, credential = headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not credential:
+            raise Refusal("unauthorized", "an Authorization header with a Bearer credential is needed")
+        digest = hashlib.sha256(credential.encode()).hexdigest()
+        operator = self._operator_by_digest.get(digest)
+        if operator is None:
+            known = credential.startswith(_TOKEN_PREFIX) or digest in self._app_by_digest
+            raise Refusal("forbidden" if known else "unauthorized", "this call is for operators")
+        if not may_act_as(operator.role, role):
+            raise Refusal("forbidden", f"this call is for the role {role.value} and above")
+        return Caller(app="", operator=operator.name)
 
     # --- HMAC signatures ---
 

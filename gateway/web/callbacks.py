@@ -1,7 +1,6 @@
 """The providers' door: a plain function from bytes to bytes, served by a Flask route or in front of Flask."""
 
 import io
-import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from gateway.services.accept_callback import accept_callback
 from gateway.services.deps import Deps
 from gateway.web.body import read_body
 from gateway.web.metrics import Metrics
+from gateway.web.networks import Networks
 
 PREFIX: Final = "/callbacks/"
 _KINDS: Final = ("", "refunds")
@@ -46,10 +46,7 @@ class CallbackDesk:
     def __init__(self, deps: Deps, metrics: Metrics) -> None:
         self._deps = deps
         self._metrics = metrics
-        self._networks = {
-            name: [ipaddress.ip_network(network) for network in account.callback_networks]
-            for name, account in deps.settings.accounts.items()
-        }
+        self._networks = {name: Networks(account.callback_networks) for name, account in deps.settings.accounts.items()}
 
     def answer(self, path: str, headers: Mapping[str, str], body: bytes, *, address: str) -> CallbackAnswer | None:
         """
@@ -61,7 +58,7 @@ class CallbackDesk:
         account = self.account_of(path)
         if account is None:
             return None
-        if not self._is_allowed(account, address):
+        if not self._networks[account].let_in(address):
             self._count(account, "refused", "address")
             return CallbackAnswer(status=403, body=b"", content_type="text/plain")
         raw = RawCallback(headers=headers, body=body, received_at=self._deps.clock.now())
@@ -77,17 +74,6 @@ class CallbackDesk:
         account, _, kind = rest.partition("/")
         config = self._deps.settings.accounts.get(account)
         return account if config is not None and config.provider == provider and kind in _KINDS else None
-
-    def _is_allowed(self, account: str, address: str) -> bool:
-        networks = self._networks[account]
-        if not networks:
-            return True
-        try:
-            source = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        source = getattr(source, "ipv4_mapped", None) or source  # as a socket for both families writes IPv4
-        return any(source in network for network in networks)
 
     def _count(self, account: str, outcome: str, reason: str) -> None:
         self._metrics.callbacks.labels(account, outcome, reason).inc()
@@ -111,7 +97,7 @@ def register(app: Flask, desk: CallbackDesk) -> None:
     """Serve callbacks by a Flask route."""
 
     def view(path: str) -> Response:
-        answer = desk.answer(path, _headers(request.environ), read_body(request), address=request.remote_addr or "")
+        answer = desk.answer(path, headers_of(request.environ), read_body(request), address=request.remote_addr or "")
         if answer is None:
             raise Refusal("not_found", "no account receives callbacks here")
         return Response(answer.body, status=answer.status, content_type=answer.content_type)
@@ -164,12 +150,12 @@ class BareFront:
     def _answer(self, environ: Mapping[str, Any], body: bytes) -> CallbackAnswer | None:
         path = environ["PATH_INFO"][len(PREFIX) :]
         try:
-            return self._desk.answer(path, _headers(environ), body, address=environ.get("REMOTE_ADDR", ""))
+            return self._desk.answer(path, headers_of(environ), body, address=environ.get("REMOTE_ADDR", ""))
         except Exception:  # the edge of this front: the framework tries again, logs once and answers
             return None
 
 
-def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
+def headers_of(environ: Mapping[str, Any]) -> dict[str, str]:
     """The request's headers by their names in lower case, the same for both fronts."""
     names = {name: name[5:] for name in environ if name.startswith("HTTP_")}
     names |= {name: name for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)}

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from flask import Flask, Response, jsonify
 
+from gateway.domain.gate import BreakerState
 from gateway.services.deps import Deps
 from gateway.store import StoreUnavailable
 from gateway.web.metrics import CONTENT_TYPE, Metrics
@@ -20,7 +21,7 @@ def register(app: Flask, deps: Deps, metrics: Metrics, schema_is_current: Callab
         return jsonify(status="ok")
 
     def readyz() -> tuple[Response, int]:
-        checks = {"database": _database(deps, schema_is_current), "keys": _keys(deps)}
+        checks = {"database": _database(deps, schema_is_current), "keys": _keys(deps), "providers": _providers(deps)}
         ready = all(check["status"] != "failing" for check in checks.values())
         return jsonify(status="ok" if ready else "failing", checks=checks), 200 if ready else 503
 
@@ -54,3 +55,9 @@ def _keys(deps: Deps) -> dict[str, Any]:
     soon = sorted(name for name, ends_at in ends.items() if now < ends_at <= now + _EXPIRY_WARNING)
     status = "failing" if ended else "warning" if soon else "ok"
     return {"status": status, "ended": ended, "ending_within_30_days": soon}
+
+
+def _providers(deps: Deps) -> dict[str, Any]:
+    """A provider that fails is no reason to take this process out of service: the others work."""
+    failing = sorted(name for name, gate in deps.gates.items() if gate.state is not BreakerState.CLOSED)
+    return {"status": "warning" if failing else "ok", "breakers_open": failing}

@@ -1,6 +1,7 @@
 """What is counted, for Prometheus. Labels are names of ours, never numbers or people."""
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
@@ -9,8 +10,12 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from gateway.domain.clock import Clock
+from gateway.domain.gate import BreakerState, Gate
 from gateway.domain.provider import Provider
+from gateway.domain.webhook import EndpointState
 from gateway.services.deps import Deps
+from gateway.services.review import open_reviews
+from gateway.services.webhook_desk import endpoint_figures
 from gateway.store import StoreUnavailable
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -28,7 +33,18 @@ class Metrics:
         self.callbacks = Counter(
             "jiaofei_callbacks", "Callbacks answered", ("account", "outcome", "reason"), registry=self.registry
         )
-        self._gauges = (_StoreGauges(deps), _KeyGauges(deps.providers, deps.clock))
+        self.bank_calls = Counter(
+            "jiaofei_bank_calls",
+            "Calls of banks that collect, answered",
+            ("account", "call", "code"),
+            registry=self.registry,
+        )
+        self._gauges = (
+            _StoreGauges(deps),
+            _WebhookGauges(deps),
+            _KeyGauges(deps.providers, deps.clock),
+            _BreakerGauges(deps.gates),
+        )
         for gauge in self._gauges:
             self.registry.register(gauge)
 
@@ -59,15 +75,52 @@ class _StoreGauges(Collector):
         oldest = GaugeMetricFamily(
             "jiaofei_tasks_oldest_overdue_seconds", "How long the oldest due task waits", labels=("kind",)
         )
+        reviews = GaugeMetricFamily("jiaofei_reviews_open", "Review items that wait for a person", labels=("kind",))
         try:
             now = self._deps.clock.now()
+            for kind, waiting in open_reviews(self._deps).items():
+                reviews.add_metric((kind.value,), waiting)
             for work in self._deps.store.read().due_work():
                 count.add_metric((work.kind.value,), work.count)
                 oldest.add_metric((work.kind.value,), max((now - work.oldest_due_at).total_seconds(), 0))
             up.add_metric((), 1)
         except StoreUnavailable:
             up.add_metric((), 0)
-        yield from (up, count, oldest)
+        yield from (up, count, oldest, reviews)
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing beforehand: registering must not ask the database."""
+        yield from ()
+
+
+class _WebhookGauges(Collector):
+    """What has not reached the apps, as the database has it, read at the scrape."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+
+    def collect(self) -> Iterator[Metric]:
+        pending = GaugeMetricFamily("jiaofei_webhooks_pending", "Messages to be delivered", labels=("app",))
+        oldest = GaugeMetricFamily(
+            "jiaofei_webhooks_oldest_pending_seconds", "Age of the oldest undelivered event", labels=("app",)
+        )
+        dead = GaugeMetricFamily("jiaofei_webhooks_dead", "Messages whose every try failed", labels=("app",))
+        disabled = GaugeMetricFamily(
+            "jiaofei_webhook_endpoint_disabled", "1 when nothing is sent to the app's receiver", labels=("app",)
+        )
+        try:
+            figures = endpoint_figures(self._deps)
+        except StoreUnavailable:
+            figures = []  # jiaofei_store_up tells it
+        now = self._deps.clock.now()
+        for one in figures:
+            app = (one.endpoint.app,)
+            age = now - one.oldest_pending_at if one.oldest_pending_at else timedelta()
+            pending.add_metric(app, one.pending)
+            oldest.add_metric(app, max(age.total_seconds(), 0))
+            dead.add_metric(app, one.dead)
+            disabled.add_metric(app, int(one.endpoint.state is EndpointState.DISABLED))
+        yield from (pending, oldest, dead, disabled)
 
     def describe(self) -> Iterator[Metric]:
         """Nothing beforehand: registering must not ask the database."""
@@ -90,3 +143,20 @@ class _KeyGauges(Collector):
             for key, ends_at in provider.key_expiries().items():
                 left.add_metric((account, key), (ends_at - now).total_seconds())
         yield left
+
+
+class _BreakerGauges(Collector):
+    """Which accounts' calls are held back, as this process has seen it."""
+
+    def __init__(self, gates: Mapping[str, Gate]) -> None:
+        self._gates = gates
+
+    def collect(self) -> Iterator[Metric]:
+        states = GaugeMetricFamily(
+            "jiaofei_breaker_state", "1 for the state an account's breaker is in", labels=("account", "state")
+        )
+        for account, gate in self._gates.items():
+            now = gate.state
+            for state in BreakerState:
+                states.add_metric((account, state.value), int(state is now))
+        yield states

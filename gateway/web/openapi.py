@@ -44,6 +44,9 @@ def build_spec(routes: tuple[Route, ...]) -> dict[str, Any]:
     spec.components.security_scheme(
         "order_token", {"type": "http", "scheme": "bearer", "description": "Good for one order until it expires"}
     )
+    spec.components.security_scheme(
+        "operator_key", {"type": "http", "scheme": "bearer", "description": "API key of an operator"}
+    )
     for route in routes:
         spec.path(path=_PATH_NAME.sub(r"{\1}", route.rule), operations={route.method.lower(): _operation(route)})
     for path, summary in (("/healthz", "The process lives"), ("/readyz", "The gateway can do its work")):
@@ -71,7 +74,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": route.name,
         "summary": route.summary,
         "parameters": parameters,
-        "security": [{"api_key": []}, *([{"order_token": []}] if route.order_token else [])],
+        "security": _security(route),
         "responses": {
             **{str(status): _json("Done", schema) for status, schema in route.answers.items()},
             **_problems(route),
@@ -79,7 +82,16 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": route.body}}}
+    if route.text:
+        operation["requestBody"] = {"required": True, "content": {route.text: {"schema": {"type": "string"}}}}
     return operation
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    if route.operator is not None:
+        return [{"operator_key": []}]
+    names = ("api_key", "order_token") if route.order_token else ("api_key",)
+    return [{name: []} for name in names]
 
 
 def _problems(route: Route) -> dict[str, Any]:
@@ -97,6 +109,7 @@ def _codes(route: Route) -> set[str]:
         ("<" in route.rule, ("not_found",)),
         (route.keyed, _KEYED),
         (route.body is not None, ("invalid_request", "unsupported_media_type")),
+        (bool(route.text), ("unsupported_media_type",)),
         (route.query is not None, ("invalid_request",)),
         (True, route.refusals),
     )

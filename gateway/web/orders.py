@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from gateway.domain.order import Order, Person, PremiumSubject, Refund
+from gateway.domain.order import Order, PremiumSubject, Refund
 from gateway.domain.refusal import Refusal
 from gateway.domain.states import OrderState, PaymentState
 from gateway.services.ask_provider import read_payment
@@ -24,7 +24,7 @@ from gateway.services.views import (
     read_order,
 )
 from gateway.web.routes import Call, Route, json_reply
-from gateway.web.shapes import event_shape, order_shape, payment_shape, refund_shape
+from gateway.web.shapes import event_shape, order_shape, payment_shape, person_from, refund_shape
 from schemas.order import (
     EventListOut,
     EventQuery,
@@ -32,17 +32,12 @@ from schemas.order import (
     OrderListOut,
     OrderOut,
     OrderQuery,
-    normal_id_number,
 )
 from schemas.payment import PaymentIn, PaymentOut, PaymentQuery
 from schemas.refund import RefundIn, RefundOut
 
 _TOKEN_AFTERLIFE: Final = timedelta(days=7)
 _NEWEST: Final = "ord_g"  # sorts behind every order id
-
-
-def _person(members: dict[str, str]) -> Person:
-    return Person(name=members["name"], id_type=members["id_type"], id_number=normal_id_number(members["id_number"]))
 
 
 def _open_order(call: Call) -> Reply:
@@ -58,8 +53,8 @@ def _open_order(call: Call) -> Reply:
             region=subject["region"],
             insured_year=subject["insured_year"],
             insurance_kind=subject["insurance_kind"],
-            insured=_person(subject["insured"]),
-            payer=_person(subject["payer"]) if "payer" in subject else None,
+            insured=person_from(subject["insured"]),
+            payer=person_from(subject["payer"]) if "payer" in subject else None,
         )
         if subject
         else None,
@@ -175,9 +170,11 @@ _PAYMENT_REFUSALS: Final = (
     "order_already_paid",
     "order_closed",
     "order_expired",
+    "payment_expired",
     "premium_already_paid",
     "provider_refused",
     "provider_unavailable",
+    "subject_required",
     "too_many_payments",
 )
 
@@ -263,7 +260,13 @@ ROUTES: Final = (
         summary="Refund a paid order, whole or in part",
         view=_request_refund,
         body=RefundIn(),
-        refusals=("order_not_paid", "client_refund_no_reused", "refund_exceeds_payment"),
+        refusals=(
+            "order_not_paid",
+            "client_refund_no_reused",
+            "refund_exceeds_payment",
+            "refund_must_be_whole",
+            "refund_offline_only",
+        ),
         answers={202: _REFUND_OUT},
         keyed=True,
     ),

@@ -1,5 +1,6 @@
 """The interface as a table: one row per call serves the request and describes it in the OpenAPI document."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from marshmallow import RAISE, Schema, ValidationError
 
 from gateway.domain.idempotency import fingerprint, read_key
 from gateway.domain.ids import ID_PATTERN
+from gateway.domain.operator import Role
 from gateway.domain.refusal import Refusal
 from gateway.domain.strict_json import parse_strict_json_object
 from gateway.services.ask_provider import RefreshGate
@@ -32,6 +34,7 @@ class Call:
         path: The path's parameters.
         body: What the body schema loaded; {} without one.
         query: What the query schema loaded.
+        text: A body that is no JSON, as it arrived, and the charset it declares; for routes that take one.
         keyed: The request's idempotency; only for routes that have it.
         address: The caller's network address, behind the trusted proxies.
     """
@@ -43,6 +46,7 @@ class Call:
     path: Mapping[str, str]
     body: Mapping[str, Any]
     query: Mapping[str, Any]
+    text: tuple[bytes, str]
     keyed: KeyedRequest | None
     address: str
 
@@ -63,8 +67,11 @@ class Route:
         answers: Schema per status of success; None for none.
         refusals: Codes of problems that this call has beyond those of reading any request.
         order_token: Payers' browsers may call it with an order token.
+        operator: Only operators of this role and above may call it.
         keyed: It changes something: an Idempotency-Key is needed.
         volatile: Body members, dotted, that do not change the request's meaning.
+        text: Media type of a body that is no JSON and that the view reads by itself.
+        body_bytes_max: Longest body where the configured limit is less.
     """
 
     method: str
@@ -77,8 +84,11 @@ class Route:
     query: Schema | None = None
     refusals: tuple[str, ...] = ()
     order_token: bool = False
+    operator: Role | None = None
     keyed: bool = False
     volatile: tuple[str, ...] = field(default_factory=tuple)
+    text: str = ""
+    body_bytes_max: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,16 +114,22 @@ def _serve(route: Route, edge: Edge) -> Callable[..., Response]:
 
 
 def _read(route: Route, edge: Edge, path: Mapping[str, str]) -> Call:
+    request.max_content_length = max(request.max_content_length or 0, route.body_bytes_max)
     raw = read_body(request)
     signed = SignedParts(method=request.method, target=_target(request), body=raw)
-    caller = edge.doorkeeper.admit(request.headers, signed, order_token=route.order_token)
+    if route.operator is not None:
+        caller = edge.doorkeeper.admit_operator(request.headers, route.operator)
+    else:
+        caller = edge.doorkeeper.admit(request.headers, signed, order_token=route.order_token)
     if not all(ID_PATTERN.fullmatch(value) for value in path.values()):
         raise Refusal("not_found", "nothing has such an id")  # also keeps NUL and the like from the database
     key = _idempotency_key(request) if route.keyed else None
     members = _json_body(request, raw) if route.body else {}
     body = _load(route.body, members) if route.body else {}
     query = _load(route.query, _single_values(request)) if route.query else {}
-    content = {"path": dict(path), "body": _semantic(members, route.volatile)}
+    text = (raw, _text_charset(request, route.text)) if route.text else (b"", "")
+    semantic = {"sha256": hashlib.sha256(raw).hexdigest()} if route.text else _semantic(members, route.volatile)
+    content = {"path": dict(path), "body": semantic}
     meaning = fingerprint(route.method, route.rule, content)
     keyed = _keyed(edge.deps, caller, meaning, key) if key is not None else None
     return Call(
@@ -124,6 +140,7 @@ def _read(route: Route, edge: Edge, path: Mapping[str, str]) -> Call:
         path=path,
         body=body,
         query=query,
+        text=text,
         keyed=keyed,
         address=request.remote_addr or "",
     )
@@ -181,6 +198,13 @@ def _json_body(request: Request, raw: bytes) -> dict[str, Any]:
         return parse_strict_json_object(raw)
     except ValueError as exc:
         raise Refusal("malformed_request", "the body must be one JSON object without ambiguities") from exc
+
+
+def _text_charset(request: Request, wanted: str) -> str:
+    """The charset that a body of the wanted type declares, in lower case; UTF-8 when it declares none."""
+    if request.mimetype != wanted:
+        raise Refusal("unsupported_media_type", f"send {wanted}")
+    return request.mimetype_params.get("charset", "utf-8").lower()
 
 
 def _single_values(request: Request) -> dict[str, str]:

@@ -1,11 +1,18 @@
-"""Values of the order model as the public JSON shows them."""
+"""Values of the order model as the public JSON shows them, and people as it brings them."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.domain.clock import moment, rfc3339
-from gateway.domain.order import Event, Refund
+from gateway.domain.order import Event, Person, Refund
 from gateway.services.views import OrderView, PaymentView
+from schemas.order import normal_id_number
+
+
+def person_from(members: Mapping[str, str]) -> Person:
+    """The person of a loaded `PersonIn`."""
+    return Person(name=members["name"], id_type=members["id_type"], id_number=normal_id_number(members["id_number"]))
 
 
 def payment_shape(view: PaymentView) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def admit(world: World, fields: dict[str, str], charset: str, known_methods: fro
     for name, sub_code, message in _REQUIRED:
         if not fields.get(name):
             raise Refusal("40001", "Missing Required Arguments", sub_code, message, node=False, signed=False)
-    if fields["app_id"] != world.keyring.identities.app_id:
+    if fields["app_id"] != world.keys.identity.app_id:
         raise invalid_argument("isv.invalid-app-id", "无效的AppID参数", node=False, signed=False)
     if fields["method"] not in known_methods:
         raise invalid_argument("isv.invalid-method", "不存在的方法名", node=False, signed=False)
@@ -78,7 +78,7 @@ def admit(world: World, fields: dict[str, str], charset: str, known_methods: fro
         raise invalid_argument("isv.invalid-signature-type", "无效的签名类型", node=False)
     _check_certificates(world, fields)
     codec = CODECS[charset.lower()]
-    if not genuine(fields, world.keyring.app_private_key.public_key(), codec):
+    if not genuine(fields, world.keys.app_private_key.public_key(), codec):
         raise invalid_argument("isv.invalid-signature", _signature_message(fields), node=False)
     _check_public(world, fields)
     return Call(method=fields["method"], fields=fields, biz=_biz_content(fields), charset=charset)
@@ -87,16 +87,16 @@ def admit(world: World, fields: dict[str, str], charset: str, known_methods: fro
 def _check_certificates(world: World, fields: dict[str, str]) -> None:
     if "app_cert_sn" not in fields and "alipay_root_cert_sn" not in fields:
         return
-    if fields.get("app_cert_sn") != certificate_sn(world.keyring.app_certificate):
+    if fields.get("app_cert_sn") != certificate_sn(world.keys.app_certificate):
         raise invalid_argument("isv.app-cert-not-exist", "应用证书不存在", node=False)
-    if fields.get("alipay_root_cert_sn") != root_certificate_sn(world.keyring.alipay_roots):
+    if fields.get("alipay_root_cert_sn") != root_certificate_sn(world.keys.roots):
         raise invalid_argument("isv.invalid-alipay-root-cert-sn", "支付宝根证书SN有误", node=False)
 
 
 def _check_public(world: World, fields: dict[str, str]) -> None:
     if fields["version"] != "1.0" or fields.get("format", "JSON").upper() != "JSON":
         raise invalid_argument("isv.invalid-parameter", "version 或 format 参数有误")
-    if fields.get("app_auth_token", "") not in {"", world.keyring.identities.app_auth_token}:
+    if fields.get("app_auth_token", "") not in {"", world.keys.identity.app_auth_token}:
         raise Refusal("20001", "Insufficient Token Permissions", "aop.invalid-app-auth-token", "无效的应用授权令牌")
     if "encrypt_type" in fields:
         raise invalid_argument("isv.invalid-encrypt-type", "沙箱不支持内容加密")

@@ -67,7 +67,7 @@ def download_link(world: World, call: Call) -> Json:
     while len(world.files) >= FILES_KEPT:
         del world.files[next(iter(world.files))]
     world.files[visit] = (now + FILE_LIFE, _packed(world, day, moved))
-    return {"bill_download_url": f"{world.root_url}/bill/download?token={visit}", "bill_file_code": visit}
+    return {"bill_download_url": f"{world.base_url}/bill/download?token={visit}", "bill_file_code": visit}
 
 
 def bill_file(world: World, token: str) -> Answer:
@@ -100,7 +100,7 @@ def _movements(world: World) -> list[Movement]:
 
 
 def _packed(world: World, day: date, moved: list[Movement]) -> bytes:
-    account = f"{world.keyring.identities.seller_id}0156"
+    account = f"{world.keys.identity.seller_id}0156"
     stem = f"{account}_{day:%Y%m%d}_业务明细"
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -15,7 +15,7 @@ from sandbox.alipay.trades import Refund, Trade
 from sandbox.alipay.world import World
 from sandbox.callbacks import Notice
 from sandbox.clock import local_text
-from sandbox.faults import ON_DELIVERY, Fault
+from sandbox.faults import ON_DELIVERY, AnyFault, Fault
 from sandbox.money import fen_of, yuan_of
 
 RETRY_SECONDS: Final = (240, 600, 600, 3600, 7200, 21600, 54000)
@@ -61,12 +61,12 @@ def return_address(world: World, trade: Trade) -> str:
     if not trade.return_url or trade.method not in _RETURN_METHODS:
         return ""
     fields = {
-        "app_id": world.keyring.identities.app_id,
+        "app_id": world.keys.identity.app_id,
         "auth_app_id": trade.auth_app_id,
         "charset": trade.charset,
         "method": _RETURN_METHODS[trade.method],
         "out_trade_no": trade.out_trade_no,
-        "seller_id": world.keyring.identities.seller_id,
+        "seller_id": world.keys.identity.seller_id,
         "sign_type": "RSA2",
         "timestamp": local_text(world.clock.now()),
         "total_amount": yuan_of(trade.amount_fen),
@@ -81,10 +81,10 @@ def return_address(world: World, trade: Trade) -> str:
 
 def _fields(world: World, trade: Trade, refund: Refund | None) -> dict[str, str]:
     """The event, fixed at the moment it happened; charset, notify_time and sign are each delivery's own."""
-    now, identities = world.clock.now(), world.keyring.identities
+    now, identity = world.clock.now(), world.keys.identity
     total = yuan_of(trade.amount_fen)
     fields = {
-        "app_id": identities.app_id,
+        "app_id": identity.app_id,
         "auth_app_id": trade.auth_app_id,
         "buyer_id": trade.buyer_id,
         "buyer_logon_id": BUYER_LOGON_ID,
@@ -94,7 +94,7 @@ def _fields(world: World, trade: Trade, refund: Refund | None) -> dict[str, str]
         "notify_type": "trade_status_sync",
         "out_trade_no": trade.out_trade_no,
         "point_amount": "0.00",
-        "seller_id": identities.seller_id,
+        "seller_id": identity.seller_id,
         "subject": trade.subject,
         "total_amount": total,
         "trade_no": trade.trade_no,
@@ -128,7 +128,7 @@ def _payment_fields(trade: Trade, total: str) -> dict[str, str]:
 
 
 def _compose(
-    world: World, trade: Trade, event: Mapping[str, str], fault: Fault | None
+    world: World, trade: Trade, event: Mapping[str, str], fault: AnyFault | None
 ) -> tuple[Mapping[str, str], bytes]:
     charset = "GBK" if fault is Fault.GBK_BODY else trade.charset
     codec = CODECS[charset.lower()]

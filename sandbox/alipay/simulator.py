@@ -1,32 +1,30 @@
-"""
-The simulator as a function of requests: admit (parameters, signature), let a fault strike, commit, sign the answer.
-
-Nothing here knows Flask or sockets: a server, or a test, hands requests in and notifies go out through `post`.
-"""
+"""The Alipay simulator: its methods, and how answers look in key mode, in certificate mode and in a browser."""
 
 import base64
 import html
 import json
 import uuid
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from sandbox.alipay import bills, refunding, trading
 from sandbox.alipay.admission import admit, request_fields
+from sandbox.alipay.keys import AlipayKeys
 from sandbox.alipay.notices import DELIVERY_FAULTS, RETRY_SECONDS, accepts, return_address
 from sandbox.alipay.signing import CODECS, within
 from sandbox.alipay.trades import PAGE_METHODS, Book, Refusal, Trade, invalid_argument
-from sandbox.alipay.world import PROVIDER, Call, Run, World, first_certificate, next_certificate
-from sandbox.callbacks import Courier
+from sandbox.alipay.world import Call, Run, World, first_certificate, next_certificate
 from sandbox.certificates import pem_of
-from sandbox.clock import SandboxClock, rfc3339
-from sandbox.faults import AFTER_COMMIT, BEFORE_COMMIT, Fault, FaultBoard, FaultRule
-from sandbox.keyring import Keyring
-from sandbox.spoiling import html_answer, lost_answer, spoilt_answer
-from sandbox.wire import Answer, Json, PayRefused, Post
+from sandbox.clock import rfc3339
+from sandbox.faults import AFTER_COMMIT, BEFORE_COMMIT, AnyFault, Fault
+from sandbox.frame import Surroundings
+from sandbox.simulator import ProviderSimulator
+from sandbox.spoiling import html_answer, lost_answer
+from sandbox.wire import Answer, Json, PayRefused
 
 GATEWAY: Final = "/gateway.do"
+BILL_DOWNLOAD: Final = "/bill/download"
 
 
 def download_certificate(world: World, call: Call) -> Json:
@@ -37,7 +35,7 @@ def download_certificate(world: World, call: Call) -> Json:
     """
     for item in world.certificates:
         if item.signer.cert_sn == call.biz.get("alipay_cert_sn"):
-            chain = pem_of(item.certificate, world.keyring.alipay_issuer.certificate)
+            chain = pem_of(item.certificate, world.keys.issuer.certificate)
             return {"alipay_cert_content": base64.b64encode(chain).decode("ascii")}
     raise invalid_argument("isv.invalid-parameter", "alipay_cert_sn 不存在")
 
@@ -58,41 +56,22 @@ OPERATIONS: Final[Mapping[str, tuple[str, Run]]] = {
 }
 
 
-class AlipaySimulator:
-    """支付宝 as one app sees it; safe to call from several threads."""
+class AlipaySimulator(ProviderSimulator[World, Call, Trade]):
+    """支付宝 as one app sees it. The gateway is configured with the base URL and /gateway.do."""
 
-    def __init__(
-        self,
-        keyring: Keyring,
-        *,
-        clock: SandboxClock,
-        faults: FaultBoard,
-        post: Post,
-        gateway_url: str = "https://openapi.alipay.com/gateway.do",
-        refund_seconds: float = 10,
-        trades_max: int = 100_000,
-    ) -> None:
-        """`gateway_url` is what the gateway is configured with, ending in /gateway.do."""
-        root_url = gateway_url.removesuffix(GATEWAY)
-        self._root_path = urlsplit(root_url).path
-        courier = Courier(
-            provider=PROVIDER,
-            clock=clock,
-            faults=faults,
-            post=post,
-            retry_seconds=RETRY_SECONDS,
-            accepts=accepts,
-            spoils=DELIVERY_FAULTS,
-        )
-        self._world = World(
-            keyring=keyring,
-            clock=clock,
-            faults=faults,
-            courier=courier,
-            book=Book(trades_max),
-            root_url=root_url,
-            refund_seconds=refund_seconds,
-            certificates=[first_certificate(keyring)],
+    writing_faults = frozenset({Fault.GBK_BODY})
+    unknown_text = "没有这个订单（付款页尚未打开过）"
+
+    def __init__(self, keys: AlipayKeys, surroundings: Surroundings) -> None:
+        courier = surroundings.courier(retry_seconds=RETRY_SECONDS, accepts=accepts, spoils=DELIVERY_FAULTS)
+        super().__init__(
+            World(
+                surroundings=surroundings,
+                courier=courier,
+                keys=keys,
+                book=Book(surroundings.orders_max),
+                certificates=[first_certificate(keys)],
+            )
         )
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -105,71 +84,16 @@ class AlipaySimulator:
         """
         del headers
         place = urlsplit(path)
-        local = place.path.removeprefix(self._root_path)
-        if local == "/bill/download" and method == "GET":
+        local = place.path.removeprefix(self._base_path)
+        if local == BILL_DOWNLOAD and method == "GET":
             return self._bill_file(parse_qs(place.query).get("token", [""])[0])
         if local != GATEWAY or method not in {"GET", "POST"}:
             return Answer(status=404, headers={"Content-Type": "text/html;charset=GBK"}, body=b"Not Found")
         return self._gateway(path, body)
 
-    def pay(self, out_trade_no: str) -> Json:
-        """
-        The payer pays this trade; for a code not yet scanned, this is the scan too.
-
-        Raises:
-            PayRefused: Unknown (no payer's browser brought it yet), paid already, closed or expired.
-        """
-        with self._world.lock:
-            trade = self._known(out_trade_no)
-            trading.commit_payment(self._world, trade)
-            return self._shown(trade) | {"return_url": return_address(self._world, trade)}
-
-    def cancel(self, out_trade_no: str) -> Json:
-        """
-        The payer turns away from the cashier: nothing changes, and the trade can still be paid.
-
-        Raises:
-            PayRefused: Unknown trade.
-        """
-        with self._world.lock:
-            trade = self._known(out_trade_no)
-            return self._shown(trade) | {"return_url": trade.quit_url}
-
-    def cashier(self, visit: str) -> Json:
-        """
-        What the cashier shows; opening it is the payer's arrival (the scan of a code).
-
-        Raises:
-            PayRefused: Unknown page, or its time has run out.
-        """
-        with self._world.lock:
-            trade = self._world.book.by_visit.get(visit)
-            if trade is None:
-                raise PayRefused("支付链接无效，请返回商户页面重新发起支付")
-            trading.arrive(self._world, trade)
-            return self._shown(trade)
-
-    def orders(self) -> list[Json]:
-        """Every trade and unscanned code as the index and the control interface list it, oldest first."""
-        with self._world.lock:
-            return [self._shown(trade) for trade in self._world.book.trades.values()]
-
-    def books(self) -> dict[str, list[Json]]:
-        """The provider's own truth: every payment received and every refund made, in fen."""
-        with self._world.lock:
-            paid = [trade for trade in self._world.book.by_trade_no.values() if trade.paid_at is not None]
-            return {
-                "payments": [_payment_entry(trade) for trade in paid],
-                "refunds": [entry for trade in paid for entry in _refund_entries(trade)],
-            }
-
-    def deliveries(self) -> list[Json]:
-        """Notifies posted and what was answered."""
-        return self._world.courier.deliveries()
-
     def rotate_certificate(self) -> str:
         """A new platform certificate signs in certificate mode from now on; returns its number."""
-        fresh = next_certificate(self._world.keyring)
+        fresh = next_certificate(self._world.keys)
         with self._world.lock:
             self._world.certificates.append(fresh)
         return fresh.signer.cert_sn
@@ -182,30 +106,33 @@ class AlipaySimulator:
             call = admit(self._world, fields, charset, frozenset(OPERATIONS))
         except Refusal as refusal:
             return self._refused(refusal, fields, charset)
-        operation, run = OPERATIONS[call.method]
-        where = {"provider": PROVIDER, "operation": operation, "out_trade_no": self._order_number(call)}
-        if (rule := self._world.faults.take(BEFORE_COMMIT, **where)) is not None:
-            return self._struck(rule, call)
-        outcome = self._committed(run, call)
-        rule = self._world.faults.take(AFTER_COMMIT, **where)
-        in_gbk = rule is not None and rule.fault is Fault.GBK_BODY
-        sound = self._written(outcome, call, "GBK" if in_gbk else charset)
-        return sound if rule is None or in_gbk else self._struck(rule, call, sound)
+        return self._answered(call)
 
-    def _committed(self, run: Run, call: Call) -> Json | Trade | Refusal:
-        try:
-            with self._world.lock:
-                outcome: Json | Trade = run(self._world, call)
-        except Refusal as refusal:
-            return refusal
-        return outcome
+    def _about(self, call: Call) -> tuple[str, str]:
+        operation, _ = OPERATIONS[call.method]
+        trade = self._world.book.by_trade_no.get(str(call.biz.get("trade_no", "")))
+        return operation, trade.out_trade_no if trade else str(call.biz.get("out_trade_no", ""))
 
-    def _written(self, outcome: Json | Trade | Refusal, call: Call, charset: str) -> Answer:
+    def _run(self, call: Call) -> Any:
+        _, run = OPERATIONS[call.method]
+        return run(self._world, call)
+
+    def _written(self, call: Call, outcome: Any, fault: AnyFault | None) -> Answer:
+        charset = "GBK" if fault is Fault.GBK_BODY else call.charset
         if isinstance(outcome, Refusal):
             return self._refused(outcome, call.fields, charset)
         if isinstance(outcome, Trade):
-            return Answer(status=302, headers={"Location": f"{self._world.root_url}/cashier?visit={outcome.visit}"})
+            return Answer(status=302, headers={"Location": f"{self._world.base_url}/cashier?visit={outcome.visit}"})
         return self._enveloped({"code": "10000", "msg": "Success", **outcome}, call.fields, charset)
+
+    def _limited(self, call: Call) -> Answer:
+        limited = Refusal("40005", "Call Limited", "isv.app-call-limited", "应用调用次数超限")
+        return self._refused(limited, call.fields, call.charset)
+
+    def _broken(self, call: Call) -> Answer:
+        busy = Refusal("20000", "Service Currently Unavailable", "aop.unknow-error", "系统繁忙", signed=False)
+        answer = self._enveloped(busy.shown, call.fields, call.charset, signed=False)
+        return Answer(status=500, headers=answer.headers, body=answer.body)
 
     def _refused(self, refusal: Refusal, fields: Mapping[str, str], charset: str) -> Answer:
         if fields.get("method") in PAGE_METHODS:
@@ -228,25 +155,8 @@ class AlipaySimulator:
         headers = {"Content-Type": f"text/html;charset={charset}", "trace_id": uuid.uuid4().hex}
         return Answer(status=200, headers=headers, body=f"{{{members}}}".encode(codec))
 
-    def _struck(self, rule: FaultRule, call: Call, sound: Answer | None = None) -> Answer:
-        """The answer a fault leaves of a request."""
-        if rule.fault in {Fault.TIMEOUT_BEFORE_COMMIT, Fault.TIMEOUT_AFTER_COMMIT}:
-            return lost_answer(rule)
-        if rule.fault is Fault.RATE_LIMITED:
-            limited = Refusal("40005", "Call Limited", "isv.app-call-limited", "应用调用次数超限")
-            return self._refused(limited, call.fields, call.charset)
-        if rule.fault is Fault.HTML_ANSWER:
-            return html_answer()
-        if rule.fault is Fault.HALF_JSON and sound is not None:
-            return spoilt_answer(sound)
-        busy = Refusal("20000", "Service Currently Unavailable", "aop.unknow-error", "系统繁忙", signed=False)
-        answer = self._enveloped(busy.shown, call.fields, call.charset, signed=False)
-        return Answer(status=500, headers=answer.headers, body=answer.body)
-
     def _bill_file(self, token: str) -> Answer:
-        rule = self._world.faults.take(
-            BEFORE_COMMIT | AFTER_COMMIT, provider=PROVIDER, operation="bill_file", out_trade_no=""
-        )
+        rule = self._world.fault(*BEFORE_COMMIT, *AFTER_COMMIT, operation="bill_file")
         if rule is not None and rule.fault in {Fault.TIMEOUT_BEFORE_COMMIT, Fault.TIMEOUT_AFTER_COMMIT}:
             return lost_answer(rule)
         if rule is not None:
@@ -254,56 +164,65 @@ class AlipaySimulator:
         with self._world.lock:
             return bills.bill_file(self._world, token)
 
-    def _order_number(self, call: Call) -> str:
-        """The order a request is about, under whichever number it names it."""
-        trade = self._world.book.by_trade_no.get(str(call.biz.get("trade_no", "")))
-        return trade.out_trade_no if trade else str(call.biz.get("out_trade_no", ""))
+    def _find(self, out_trade_no: str) -> Trade | None:
+        return self._world.book.orders.get(out_trade_no)
 
-    def _known(self, out_trade_no: str) -> Trade:
-        trade = self._world.book.trades.get(out_trade_no)
+    def _visited(self, token: str) -> Trade:
+        """Opening the cashier is the payer's arrival, the scan of a code."""
+        trade = self._world.book.by_visit.get(token)
         if trade is None:
-            raise PayRefused("没有这个订单（付款页尚未打开过）")
+            raise PayRefused("支付链接无效，请返回商户页面重新发起支付")
+        trading.arrive(self._world, trade)
         return trade
 
-    def _shown(self, trade: Trade) -> Json:
-        arrived = trade.arrived_at is not None
+    def _paid_by_payer(self, order: Trade) -> Json:
+        """For a code not yet scanned, this is the scan too."""
+        trading.commit_payment(self._world, order)
+        return {"return_url": return_address(self._world, order)}
+
+    def _turned_away(self, order: Trade) -> Json:
+        return {"return_url": order.quit_url}
+
+    def _all_orders(self) -> Iterable[Trade]:
+        return self._world.book.orders.values()
+
+    def _paid_orders(self) -> Iterable[Trade]:
+        return (trade for trade in self._world.book.by_trade_no.values() if trade.paid_at is not None)
+
+    def _shown(self, order: Trade) -> Json:
+        arrived = order.arrived_at is not None
         return {
-            "provider": PROVIDER,
-            "out_trade_no": trade.out_trade_no,
-            "kind": trade.method.removeprefix("alipay.trade."),
-            "state": trade.trade_status(self._world.clock.now()) if arrived else "TRADE_NOT_EXIST",
-            "amount_fen": trade.amount_fen,
-            "refunded_fen": trade.refunded_fen,
-            "subject": trade.subject,
-            "provider_trade_no": trade.trade_no,
-            "prepay": trade.visit,
-            "created_at": rfc3339(trade.offered_at),
-            "expires_at": rfc3339(trade.expires_at) if trade.expires_at else None,
+            "out_trade_no": order.out_trade_no,
+            "kind": order.method.removeprefix("alipay.trade."),
+            "state": order.trade_status(self._world.clock.now()) if arrived else "TRADE_NOT_EXIST",
+            "amount_fen": order.amount_fen,
+            "refunded_fen": order.refunded_fen,
+            "subject": order.subject,
+            "provider_trade_no": order.trade_no,
+            "prepay": order.visit,
+            "created_at": rfc3339(order.offered_at),
+            "expires_at": rfc3339(order.expires_at) if order.expires_at else None,
         }
 
-
-def _payment_entry(trade: Trade) -> Json:
-    return {
-        "provider": PROVIDER,
-        "out_trade_no": trade.out_trade_no,
-        "provider_trade_no": trade.trade_no,
-        "amount_fen": trade.amount_fen,
-        "paid_at": rfc3339(trade.paid_at) if trade.paid_at else None,
-    }
-
-
-def _refund_entries(trade: Trade) -> list[Json]:
-    return [
-        {
-            "provider": PROVIDER,
-            "out_trade_no": trade.out_trade_no,
-            "out_refund_no": refund.out_request_no,
-            "amount_fen": refund.amount_fen,
-            "outcome": "REFUND_SUCCESS",
-            "accepted_at": rfc3339(refund.at),
+    def _payment(self, order: Trade) -> Json:
+        return {
+            "out_trade_no": order.out_trade_no,
+            "provider_trade_no": order.trade_no,
+            "amount_fen": order.amount_fen,
+            "paid_at": rfc3339(order.paid_at) if order.paid_at else None,
         }
-        for refund in trade.refunds
-    ]
+
+    def _refunds(self, order: Trade) -> Iterable[Json]:
+        return [
+            {
+                "out_trade_no": order.out_trade_no,
+                "out_refund_no": refund.out_request_no,
+                "amount_fen": refund.amount_fen,
+                "outcome": "REFUND_SUCCESS",
+                "accepted_at": rfc3339(refund.at),
+            }
+            for refund in order.refunds
+        ]
 
 
 def _error_page(refusal: Refusal) -> Answer:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sandbox.wire import Json, SandboxFull
+from sandbox import frame
+from sandbox.wire import Json, RequestRefused
 
 REFUND_WINDOW: Final = timedelta(days=365)
 """About 12 months, by contract; then TRADE_FINISHED. Source: sheet alipay.md section 5.4."""
@@ -12,7 +13,7 @@ REFUND_WINDOW: Final = timedelta(days=365)
 PAGE_METHODS: Final = frozenset({"alipay.trade.page.pay", "alipay.trade.wap.pay", "alipay.trade.app.pay"})
 
 
-class Refusal(Exception):
+class Refusal(RequestRefused):
     """
     An error answer: code, msg, sub_code, sub_msg; `signed` False answers in a bare error_response.
 
@@ -108,29 +109,20 @@ class Trade:
         return "TRADE_FINISHED" if now >= self.paid_at + REFUND_WINDOW else "TRADE_SUCCESS"
 
 
-class Book:
-    """Every trade of the sandbox; in memory, bounded, guarded by the simulator's lock."""
+class Book(frame.Book[str, Trade]):
+    """Every trade and unscanned code of the sandbox."""
 
-    def __init__(self, trades_max: int) -> None:
-        self.trades: dict[str, Trade] = {}
+    def __init__(self, orders_max: int) -> None:
+        super().__init__(orders_max)
         self.by_trade_no: dict[str, Trade] = {}
         self.by_visit: dict[str, Trade] = {}
-        self._trades_max = trades_max
-        self._sequence = 0
 
     def add(self, trade: Trade) -> None:
         """
         Keep a new trade.
 
         Raises:
-            SandboxFull: As many trades are kept as the sandbox was built for.
+            SandboxFull: As many orders are kept as the sandbox was built for.
         """
-        if len(self.trades) >= self._trades_max:
-            raise SandboxFull(f"the sandbox holds {self._trades_max} trades and takes no more")
-        self.trades[trade.out_trade_no] = trade
+        self.keep(trade.out_trade_no, trade)
         self.by_visit[trade.visit] = trade
-
-    def next_sequence(self) -> int:
-        """A number used once."""
-        self._sequence += 1
-        return self._sequence

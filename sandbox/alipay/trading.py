@@ -54,7 +54,7 @@ def create(world: World, call: Call) -> Json:
 def precreate(world: World, call: Call) -> Json:
     """A code to scan; until somebody scans it there is no trade."""
     trade = _claimed(world, call)
-    return {"out_trade_no": trade.out_trade_no, "qr_code": f"{world.root_url}/cashier?visit={trade.visit}"}
+    return {"out_trade_no": trade.out_trade_no, "qr_code": f"{world.base_url}/cashier?visit={trade.visit}"}
 
 
 def page(world: World, call: Call) -> Trade:
@@ -197,7 +197,7 @@ def existing(world: World, biz: Json) -> Trade:
     trade_no, out_trade_no = text(biz, "trade_no", 64), text(biz, "out_trade_no", 64)
     if not (trade_no or out_trade_no):
         raise _invalid("out_trade_no 与 trade_no 不能同时为空")
-    trade = world.book.by_trade_no.get(trade_no) if trade_no else world.book.trades.get(out_trade_no)
+    trade = world.book.by_trade_no.get(trade_no) if trade_no else world.book.orders.get(out_trade_no)
     if trade is None or trade.arrived_at is None:
         raise _not_exist()
     return trade
@@ -240,7 +240,7 @@ def buyer_fields(trade: Trade) -> Json:
 def _claimed(world: World, call: Call) -> Trade:
     """The trade this order stands for: a new one, or the same again when nothing differs."""
     wanted = _read_order(world, call)
-    known = world.book.trades.get(wanted.out_trade_no)
+    known = world.book.orders.get(wanted.out_trade_no)
     if known is None:
         try:
             world.book.add(wanted)
@@ -260,7 +260,7 @@ def _claimed(world: World, call: Call) -> Trade:
 
 def _read_order(world: World, call: Call) -> Trade:
     biz, fields, now = call.biz, call.fields, world.clock.now()
-    identities = world.keyring.identities
+    identity = world.keys.identity
     if _NUMBER.fullmatch(text(biz, "out_trade_no", 64)) is None:
         raise _invalid("out_trade_no 只能包含字母、数字、下划线")
     subject = text(biz, "subject", _LIMITS["subject"])
@@ -268,7 +268,7 @@ def _read_order(world: World, call: Call) -> Trade:
         raise _invalid("subject 为空或含有特殊字符")
     if text(biz, "product_code", 64) not in PRODUCT_CODES[call.method]:
         raise _invalid("product_code 与接口不匹配")
-    if text(biz, "seller_id", 28) not in {"", identities.seller_id}:
+    if text(biz, "seller_id", 28) not in {"", identity.seller_id}:
         raise _invalid("seller_id 不是签约账号")
     code_life = _timeout(biz, "qr_code_timeout_express", now) or _CODE_LIFE
     return Trade(
@@ -281,7 +281,7 @@ def _read_order(world: World, call: Call) -> Trade:
         return_url=fields.get("return_url", ""),
         quit_url=text(biz, "quit_url", _LIMITS["quit_url"]),
         passback_params=text(biz, "passback_params", _LIMITS["passback_params"]) if "passback_params" in biz else None,
-        auth_app_id=identities.app_id,
+        auth_app_id=identity.app_id,
         charset=call.charset,
         cert_mode=call.cert_mode,
         offered_at=now,

@@ -1,25 +1,21 @@
-"""What every Alipay operation works with: identities, clock, book, keys of the platform, and the courier."""
+"""What every Alipay operation works with beside the common things: keys, book, platform certificates, files."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from sandbox import frame
+from sandbox.alipay.keys import AlipayKeys
 from sandbox.alipay.signing import Signer
 from sandbox.alipay.trades import Book
-from sandbox.callbacks import Courier
 from sandbox.certificates import certificate_of, certificate_sn
-from sandbox.clock import SandboxClock
-from sandbox.faults import Fault, FaultBoard
-from sandbox.keyring import Keyring, new_rsa_key
+from sandbox.keyfiles import new_rsa_key
 from sandbox.wire import Json
-
-PROVIDER: Final = "alipay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +27,13 @@ class AlipayCertificate:
 
 
 @dataclass(kw_only=True)
-class World:
-    """The provider's side of the table. Operations change `book` under the simulator's lock."""
+class World(frame.World):
+    """The provider's side of the table."""
 
-    keyring: Keyring
-    clock: SandboxClock
-    faults: FaultBoard
-    courier: Courier
+    keys: AlipayKeys
     book: Book
-    root_url: str
-    refund_seconds: float
     certificates: list[AlipayCertificate]
     files: dict[str, tuple[datetime, bytes]] = field(default_factory=dict, repr=False)
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @cached_property
     def stranger(self) -> rsa.RSAPrivateKey:
@@ -54,12 +44,7 @@ class World:
         """The key of the mode the request came in."""
         if cert_mode:
             return self.certificates[-1].signer
-        return Signer(cert_sn="", private_key=self.keyring.alipay_private_key)
-
-    def fault(self, fault: Fault, *, operation: str, out_trade_no: str) -> bool:
-        """True when this fault is to happen now."""
-        rule = self.faults.take({fault}, provider=PROVIDER, operation=operation, out_trade_no=out_trade_no)
-        return rule is not None
+        return Signer(cert_sn="", private_key=self.keys.private_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +65,15 @@ class Call:
 Run = Callable[[World, Call], Any]
 
 
-def first_certificate(keyring: Keyring) -> AlipayCertificate:
+def first_certificate(keys: AlipayKeys) -> AlipayCertificate:
     """The keyring's own platform certificate."""
-    return _certificate(keyring.alipay_certificate, keyring.alipay_certificate_private_key)
+    return _certificate(keys.certificate, keys.certificate_private_key)
 
 
-def next_certificate(keyring: Keyring) -> AlipayCertificate:
+def next_certificate(keys: AlipayKeys) -> AlipayCertificate:
     """A new platform certificate of another key, from the same issuer."""
     key = new_rsa_key()
-    return _certificate(certificate_of("Sandbox Alipay Platform", key.public_key(), keyring.alipay_issuer), key)
+    return _certificate(certificate_of("Sandbox Alipay Platform", key.public_key(), keys.issuer), key)
 
 
 def _certificate(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> AlipayCertificate:

@@ -9,8 +9,8 @@ from functools import partial
 from typing import Final
 
 from sandbox.clock import BEIJING
-from sandbox.faults import Fault
 from sandbox.money import yuan_of
+from sandbox.shared_account.faults import SharedAccountFault
 from sandbox.shared_account.orders import Refusal, moment
 from sandbox.shared_account.registry import ACTIVE, NONE, REVIEW_REFUSED, WAITING, Binding
 from sandbox.shared_account.world import Data, World
@@ -123,7 +123,7 @@ def _added(world: World, data: Data) -> Binding:
 
 
 def _new(world: World, data: Data) -> Binding:
-    rule = world.fault(Fault.BINDING_WAITS, operation="bind")
+    rule = world.fault(SharedAccountFault.BINDING_WAITS, operation="bind")
     binding = Binding(
         bind_id=f"B{len(world.registry.bindings) + 1:010d}",
         owner_id_no=data["ownerIdNo"],

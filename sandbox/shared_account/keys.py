@@ -1,23 +1,28 @@
 """
-The platform's and the merchant's keys as files; sandbox/keyring.py lists them.
+The platform's and the merchant's keys as files. They are made only where gmssl-pyx is installed.
+
+    shared_account_identity.json             G  app_id (no secret)
+    shared_account_app_secret.txt            G  32 ASCII characters
+    shared_account_app_private_key.pem       G  SM2, signs requests
+    shared_account_platform_public_key.pem   G  SM2, one of platform_public_keys
+    shared_account_app_public_key.pem        S  SM2
+    shared_account_platform_private_key.pem  S  SM2
 
 Source: sheet sm_libraries.md section 2 for the byte shapes of PKCS#8 and SPKI.
 """
 
 import base64
-import json
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from sandbox.keyfiles import identity_bytes, read_identity
 from sandbox.shared_account import sm
 from sandbox.shared_account.sm import PRIVATE_BYTES, RAW_BYTES, Sm2Pair
 
-APP_ID: Final = "5A5D0B0C00000000000000000000A001"
-"""Invented: it has the documented length, and no application has it."""
+PROVIDER: Final = "shared_account"
 
-_IDENTITY_FILE: Final = "shared_account_identity.json"
 _SECRET_FILE: Final = "shared_account_app_secret.txt"  # noqa: S105  a file's name
 _APP_FILE: Final = "shared_account_app_private_key.pem"
 _PLATFORM_FILE: Final = "shared_account_platform_private_key.pem"
@@ -30,57 +35,45 @@ _UNCOMPRESSED: Final = b"\x04"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SharedAccountIdentity:
+    """Who the application is. Invented: it has the documented length, and no application has it."""
+
+    app_id: str = "5A5D0B0C00000000000000000000A001"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SharedAccountKeys:
     """Both sides' keys and the application's identity."""
 
-    app_id: str
+    identity: SharedAccountIdentity
     app_secret: str = field(repr=False)
     app: Sm2Pair = field(repr=False)
     platform: Sm2Pair = field(repr=False)
 
 
-def new_keys() -> SharedAccountKeys | None:
-    """Fresh keys, or None where gmssl-pyx is not installed."""
-    if not sm.available():
-        return None
-    return SharedAccountKeys(
-        app_id=APP_ID,
-        app_secret=secrets.token_hex(16).upper(),
-        app=sm.new_pair(),
-        platform=sm.new_pair(),
-    )
-
-
-def files_of(keys: SharedAccountKeys) -> dict[str, bytes]:
-    """What is written, by name; the identity last, because it marks the set as complete."""
-    identity = json.dumps({"app_id": keys.app_id}, indent=2) + "\n"
+def new_files() -> dict[str, bytes]:
+    """Fresh keys, as the module's table lists them."""
+    app, platform = sm.new_pair(), sm.new_pair()
     return {
-        _SECRET_FILE: keys.app_secret.encode("ascii"),
-        _APP_FILE: _private_pem(keys.app),
-        "shared_account_app_public_key.pem": _public_pem(keys.app),
-        _PLATFORM_FILE: _private_pem(keys.platform),
-        "shared_account_platform_public_key.pem": _public_pem(keys.platform),
-        _IDENTITY_FILE: identity.encode("ascii"),
+        _SECRET_FILE: secrets.token_hex(16).upper().encode("ascii"),
+        _APP_FILE: _private_pem(app),
+        "shared_account_app_public_key.pem": _public_pem(app),
+        _PLATFORM_FILE: _private_pem(platform),
+        "shared_account_platform_public_key.pem": _public_pem(platform),
+        "shared_account_identity.json": identity_bytes(SharedAccountIdentity()),
     }
 
 
-def present(folder: Path) -> bool:
-    """True when the folder has a complete set."""
-    return (folder / _IDENTITY_FILE).exists()
-
-
-def load_keys(folder: Path) -> SharedAccountKeys | None:
+def load_keys(folder: Path) -> SharedAccountKeys:
     """
-    Read what `files_of` wrote; None when the keyring was made without it.
+    Read what `new_files` made.
 
     Raises:
-        FileNotFoundError: A file of the set is missing.
+        FileNotFoundError: A file is missing.
         ValueError: A file does not hold what its name says.
     """
-    if not present(folder):
-        return None
     return SharedAccountKeys(
-        app_id=json.loads((folder / _IDENTITY_FILE).read_text("ascii"))["app_id"],
+        identity=read_identity(folder, PROVIDER, SharedAccountIdentity),
         app_secret=(folder / _SECRET_FILE).read_text("ascii"),
         app=_load_pair(folder / _APP_FILE),
         platform=_load_pair(folder / _PLATFORM_FILE),

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from sandbox.callbacks import Notice
-from sandbox.faults import ON_DELIVERY, Fault
+from sandbox.faults import ON_DELIVERY, AnyFault, Fault
 from sandbox.money import fen_of, yuan_of
 from sandbox.shared_account.envelope import DER
 from sandbox.shared_account.orders import Order, Revoke, moment
@@ -66,7 +66,7 @@ def _event(world: World, order: Order, done: Revoke | None, notice_id: str) -> J
     return event if done is None else event | {"callType": _CALL_REVOKED, "revokeSn": done.revoke_sn}
 
 
-def _compose(world: World, event: Json, fault: Fault | None) -> tuple[Mapping[str, str], bytes]:
+def _compose(world: World, event: Json, fault: AnyFault | None) -> tuple[Mapping[str, str], bytes]:
     data = dict(event)
     if fault is Fault.CALLBACK_AMOUNT_DIFFERS:
         data["psnAcctPay"] = yuan_of(fen_of(data["psnAcctPay"]) + 1)

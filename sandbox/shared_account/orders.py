@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from sandbox import frame
 from sandbox.clock import BEIJING
 from sandbox.money import yuan_of
-from sandbox.wire import SandboxFull
+from sandbox.wire import RequestRefused
 
 MESSAGES: Final = {
     "SA1001": "报文格式错误",
@@ -58,7 +59,7 @@ _CONTENT: Final = (
 """What must be equal when an outTradeNo comes again."""
 
 
-class Refusal(Exception):
+class Refusal(RequestRefused):
     """A code other than 0; `detail` says more where one code has many causes, and never repeats a value."""
 
     def __init__(self, code: str, detail: str = "") -> None:
@@ -137,18 +138,16 @@ class Order:
         }
 
 
-class Book:
-    """Every order of the sandbox; in memory, bounded, guarded by the simulator's lock."""
+class Book(frame.Book[str, Order]):
+    """Every order of the sandbox, by outTradeNo."""
 
     def __init__(self, orders_max: int) -> None:
-        self.orders: dict[str, Order] = {}
+        super().__init__(orders_max)
         self.by_pay_ord_id: dict[str, Order] = {}
         self.by_visit: dict[str, Order] = {}
         self.by_revoke_sn: dict[str, Order] = {}
         self.by_premium: dict[tuple[str, str, str], Order] = {}
         self.authorisations: set[str] = set()
-        self._orders_max = orders_max
-        self._sequence = 0
 
     def add(self, order: Order) -> None:
         """
@@ -157,9 +156,7 @@ class Book:
         Raises:
             SandboxFull: As many orders are kept as the sandbox was built for.
         """
-        if len(self.orders) >= self._orders_max:
-            raise SandboxFull(f"the sandbox holds {self._orders_max} orders and takes no more")
-        self.orders[order.out_trade_no] = order
+        self.keep(order.out_trade_no, order)
         self.by_pay_ord_id[order.pay_ord_id] = order
         self.by_visit[order.visit] = order
         self.by_premium[order.premium] = order
@@ -167,8 +164,7 @@ class Book:
 
     def next_pay_ord_id(self, now: datetime) -> str:
         """The platform's own number."""
-        self._sequence += 1
-        return f"ORD{now:%Y%m%d}{self._sequence:08d}"
+        return f"ORD{now:%Y%m%d}{self.next_sequence():08d}"
 
 
 def moment(at: datetime) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 from sandbox.faults import Fault
 from sandbox.money import yuan_of
 from sandbox.shared_account.admission import amount_of, beijing_time
+from sandbox.shared_account.faults import SharedAccountFault
 from sandbox.shared_account.notices import send_notice
 from sandbox.shared_account.orders import CLOSED, FAILED, PAID, PENDING, Order, Refusal, moment
 from sandbox.shared_account.registry import ACCOUNT_NORMAL, ACTIVE, NONE, WAITING, Binding
@@ -75,7 +76,7 @@ def end_unpaid(world: World, order: Order) -> None:
 
 def _accepted(world: World, data: Data) -> Order:
     where = {"operation": "create", "out_trade_no": data["outTradeNo"]}
-    revoked = world.fault(Fault.BINDING_REVOKED, **where)
+    revoked = world.fault(SharedAccountFault.BINDING_REVOKED, **where)
     if revoked is not None and revoked.seconds is None:
         _revoke_binding(world, data["bindId"])
     amount_fen = amount_of(data)
@@ -85,7 +86,7 @@ def _accepted(world: World, data: Data) -> Order:
         raise Refusal("SA2012")
     _check_account(world, data["ownerIdNo"], amount_fen)
     order = _added(world, data, amount_fen)
-    late = world.fault(Fault.SETTLED_LATE, **where)
+    late = world.fault(SharedAccountFault.SETTLED_LATE, **where)
     delay = world.settle_seconds
     if late is not None:
         delay = LATE_SECONDS if late.seconds is None else late.seconds

@@ -8,8 +8,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from sandbox.faults import Fault
 from sandbox.shared_account.admission import amount_of
+from sandbox.shared_account.faults import SharedAccountFault
 from sandbox.shared_account.notices import send_notice
 from sandbox.shared_account.orders import (
     PAID,
@@ -69,9 +69,9 @@ def _accept(world: World, order: Order, revoke_sn: str) -> None:
     accepted = Revoke(revoke_sn=revoke_sn, accepted_at=world.clock.now(), outcome=REVOKE_UNKNOWN)
     order.revokes.append(accepted)
     world.book.by_revoke_sn[revoke_sn] = order
-    if world.fault(Fault.REVOKE_FAILED, **where):
+    if world.fault(SharedAccountFault.REVOKE_FAILED, **where):
         accepted.outcome = REVOKE_FAILED
-    elif (rule := world.fault(Fault.REVOKE_UNKNOWN, **where)) is not None:
+    elif (rule := world.fault(SharedAccountFault.REVOKE_UNKNOWN, **where)) is not None:
         seconds = UNKNOWN_SECONDS if rule.seconds is None else rule.seconds
         world.clock.call_later(seconds, partial(_complete_later, world, order, accepted))
     else:

@@ -1,30 +1,24 @@
-"""
-The simulator as a function of requests: open the envelope, let a fault strike, commit, seal the answer.
-
-Nothing here knows Flask or sockets: a server, or a test, hands requests in and callbacks go out through `post`.
-"""
+"""The shared account's simulator: its operations, its sealed answers, and what a person at the platform decides."""
 
 import html
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sandbox.callbacks import Courier
-from sandbox.clock import SandboxClock, rfc3339
-from sandbox.faults import AFTER_COMMIT, BEFORE_COMMIT, Fault, FaultBoard, FaultRule
-from sandbox.keyring import Keyring
+from sandbox.clock import rfc3339
+from sandbox.faults import AnyFault, Fault
+from sandbox.frame import Surroundings
 from sandbox.shared_account import binding, paying, revoking, sm
 from sandbox.shared_account.admission import admit
 from sandbox.shared_account.envelope import ACCEPTED, DER, RAW, SIGNATURE_FORMS, Envelope
-from sandbox.shared_account.keys import public_text
+from sandbox.shared_account.keys import SharedAccountKeys, public_text
 from sandbox.shared_account.notices import DELIVERY_FAULTS, RETRY_SECONDS, accepts, body_of
 from sandbox.shared_account.orders import Book, Order, Refusal
 from sandbox.shared_account.registry import ACCOUNT_STATES, Registry
 from sandbox.shared_account.statement import statement
-from sandbox.shared_account.world import PROVIDER, Data, Route, Run, World
-from sandbox.spoiling import html_answer, lost_answer, spoilt_answer
-from sandbox.wire import Answer, Json, PayRefused, Post
+from sandbox.shared_account.world import Data, Route, Run, World
+from sandbox.simulator import ProviderSimulator
+from sandbox.wire import Answer, Json, PayRefused
 
 
 def closed_operation(_world: World, _data: Data) -> Data:
@@ -58,29 +52,26 @@ ROUTES: Final = {
     "/sa/pay/release": _route("sa.pay.release", "cancel", (), closed_operation),
 }
 
-AFTER_COMMIT_FAULTS: Final = (AFTER_COMMIT - {Fault.GBK_BODY}) | {Fault.SIGNATURE_DER, Fault.ANSWER_BAD_SIGNATURE}
 USER_IDS: Final = ("default", "app_secret")
 
 
-class SharedAccountSimulator:
-    """医保个人账户共济 as one application sees it; safe to call from several threads."""
+class SharedAccountSimulator(ProviderSimulator[World, tuple[Route, Data], Order]):
+    """医保个人账户共济 as one application sees it. Paths below the base URL are those of `ROUTES`."""
+
+    writing_faults = frozenset({Fault.SIGNATURE_DER, Fault.ANSWER_BAD_SIGNATURE})
 
     def __init__(
         self,
-        keyring: Keyring,
+        keys: SharedAccountKeys,
+        surroundings: Surroundings,
         *,
-        clock: SandboxClock,
-        faults: FaultBoard,
-        post: Post,
-        base_url: str = "https://sa.example.invalid",
         notify_url: str = "",
         settle_seconds: float | None = 0,
         signature_form: str = RAW,
         sm2_user_id: str = USER_IDS[0],
-        orders_max: int = 100_000,
     ) -> None:
         """
-        Build it; paths below `base_url` are those of `ROUTES`.
+        Build it.
 
         Args:
             notify_url: Where callbacks go when a charge names no address.
@@ -89,38 +80,29 @@ class SharedAccountSimulator:
             sm2_user_id: default or app_secret, of both sides.
 
         Raises:
-            ValueError: The keyring has no SM2 keys (gmssl-pyx was missing), or an unknown form or user ID.
+            ValueError: An unknown form or user ID.
         """
-        keys = keyring.shared_account
-        if keys is None or signature_form not in SIGNATURE_FORMS or sm2_user_id not in USER_IDS:
-            raise ValueError("SM2 keys are missing, or signature_form or sm2_user_id is unknown")
-        self._root_path = urlsplit(base_url).path
-        courier = Courier(
-            provider=PROVIDER,
-            clock=clock,
-            faults=faults,
-            post=post,
-            retry_seconds=RETRY_SECONDS,
-            accepts=accepts,
-            spoils=DELIVERY_FAULTS,
-        )
+        if signature_form not in SIGNATURE_FORMS or sm2_user_id not in USER_IDS:
+            raise ValueError("signature_form or sm2_user_id is unknown")
         envelope = Envelope(
-            app_id=keys.app_id,
+            app_id=keys.identity.app_id,
             app_secret=keys.app_secret,
             own=keys.platform,
             peer=keys.app.public_key,
             user_id=sm.DEFAULT_USER_ID if sm2_user_id == USER_IDS[0] else keys.app_secret.encode("utf-8"),
             signature_form=signature_form,
         )
-        self._world = World(
-            clock=clock,
-            faults=faults,
-            courier=courier,
-            book=Book(orders_max),
-            registry=Registry(),
-            envelope=envelope,
-            notify_url=notify_url,
-            settle_seconds=settle_seconds,
+        courier = surroundings.courier(retry_seconds=RETRY_SECONDS, accepts=accepts, spoils=DELIVERY_FAULTS)
+        super().__init__(
+            World(
+                surroundings=surroundings,
+                courier=courier,
+                book=Book(surroundings.orders_max),
+                registry=Registry(),
+                envelope=envelope,
+                notify_url=notify_url,
+                settle_seconds=settle_seconds,
+            )
         )
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -132,69 +114,14 @@ class SharedAccountSimulator:
             headers: Not read: everything that counts is in the envelope.
         """
         del headers
-        route = ROUTES.get(urlsplit(path).path.removeprefix(self._root_path))
+        route = ROUTES.get(urlsplit(path).path.removeprefix(self._base_path))
         if route is None or method != "POST":
             return _page(404, "Not Found")
         try:
             data = admit(self._world, body, route)
         except Refusal as refusal:
-            return self._written(route, refusal)
-        return self._answered(route, data)
-
-    def pay(self, out_trade_no: str) -> Json:
-        """
-        A charge that waits is approved and debited now.
-
-        Raises:
-            PayRefused: Unknown, not waiting, or impossible by now: the order has then failed.
-        """
-        with self._world.lock:
-            order = self._known(out_trade_no)
-            paying.settle(self._world, order)
-            return self._shown(order)
-
-    def cancel(self, out_trade_no: str) -> Json:
-        """
-        A charge that waits is not approved and ends unpaid; any other stays as it is.
-
-        Raises:
-            PayRefused: Unknown order.
-        """
-        with self._world.lock:
-            order = self._known(out_trade_no)
-            paying.end_unpaid(self._world, order)
-            return self._shown(order)
-
-    def cashier(self, prepay: str) -> Json:
-        """
-        What the page of a waiting charge shows.
-
-        Raises:
-            PayRefused: Unknown page.
-        """
-        with self._world.lock:
-            order = self._world.book.by_visit.get(prepay)
-            if order is None:
-                raise PayRefused("页面地址无效，请返回订单列表")
-            return self._shown(order)
-
-    def orders(self) -> list[Json]:
-        """Every order as the index and the control interface list it, oldest first."""
-        with self._world.lock:
-            return [self._shown(order) for order in self._world.book.orders.values()]
-
-    def books(self) -> dict[str, list[Json]]:
-        """The platform's own truth: every debit made and every revoke accepted, in fen."""
-        with self._world.lock:
-            paid = [order for order in self._world.book.orders.values() if order.paid_at is not None]
-            return {
-                "payments": [_payment_entry(order) for order in paid],
-                "refunds": [entry for order in paid for entry in _refund_entries(order)],
-            }
-
-    def deliveries(self) -> list[Json]:
-        """Callbacks posted and what was answered."""
-        return self._world.courier.deliveries()
+            return self._sealed(route, refusal)
+        return self._answered((route, data))
 
     def rotate_certificate(self) -> str:
         """A new platform key signs from now on; returns its public key, base64 of 04‖X‖Y."""
@@ -242,30 +169,32 @@ class SharedAccountSimulator:
             account.balance_fen, account.state = balance_fen, state
         return {"balance_fen": balance_fen, "state": state}
 
-    def _answered(self, route: Route, data: Data) -> Answer:
-        number = self._order_number(data)
-        take = partial(
-            self._world.faults.take, provider=PROVIDER, operation=route.operation, out_trade_no=number
-        )  # fmt: skip
-        if (rule := take(BEFORE_COMMIT)) is not None:
-            return self._struck(rule, route)
-        outcome = self._committed(route, data)
-        rule = take(AFTER_COMMIT_FAULTS)
-        if rule is not None and rule.fault is Fault.SIGNATURE_DER:
-            return self._written(route, outcome, signature_form=DER)
-        sound = self._written(route, outcome)
-        if rule is not None and rule.fault is Fault.ANSWER_BAD_SIGNATURE:
-            return self._written(route, outcome, own=self._world.stranger)
-        return sound if rule is None else self._struck(rule, route, sound)
+    def _about(self, call: tuple[Route, Data]) -> tuple[str, str]:
+        route, data = call
+        order = self._world.book.by_pay_ord_id.get(str(data.get("payOrdId", "")))
+        return route.operation, order.out_trade_no if order else str(data.get("outTradeNo", ""))
 
-    def _committed(self, route: Route, data: Data) -> Data | Refusal:
-        try:
-            with self._world.lock:
-                return route.run(self._world, data)
-        except Refusal as refusal:
-            return refusal
+    def _run(self, call: tuple[Route, Data]) -> Any:
+        route, data = call
+        return route.run(self._world, data)
 
-    def _written(self, route: Route, outcome: Data | Refusal, **changes: Any) -> Answer:
+    def _written(self, call: tuple[Route, Data], outcome: Any, fault: AnyFault | None) -> Answer:
+        route, _ = call
+        if fault is Fault.SIGNATURE_DER:
+            return self._sealed(route, outcome, signature_form=DER)
+        if fault is Fault.ANSWER_BAD_SIGNATURE:
+            return self._sealed(route, outcome, own=self._world.stranger)
+        return self._sealed(route, outcome)
+
+    def _limited(self, call: tuple[Route, Data]) -> Answer:
+        route, _ = call
+        return self._sealed(route, Refusal("SA1008"))
+
+    def _broken(self, call: tuple[Route, Data]) -> Answer:
+        del call
+        return _page(500, "系统繁忙")
+
+    def _sealed(self, route: Route, outcome: Data | Refusal, **changes: Any) -> Answer:
         """Refusals are sealed too, without data. Source: sheet shared_account.md section 3."""
         refused = isinstance(outcome, Refusal)
         message = {
@@ -277,32 +206,33 @@ class SharedAccountSimulator:
         sealed = self._world.sealed(message, None if isinstance(outcome, Refusal) else outcome, **changes)
         return Answer(status=200, headers={"Content-Type": "application/json; charset=utf-8"}, body=body_of(sealed))
 
-    def _struck(self, rule: FaultRule, route: Route, sound: Answer | None = None) -> Answer:
-        """The answer a fault leaves of a request."""
-        if rule.fault in {Fault.TIMEOUT_BEFORE_COMMIT, Fault.TIMEOUT_AFTER_COMMIT}:
-            return lost_answer(rule)
-        if rule.fault is Fault.RATE_LIMITED:
-            return self._written(route, Refusal("SA1008"))
-        if rule.fault is Fault.HTML_ANSWER:
-            return html_answer()
-        if rule.fault is Fault.HALF_JSON and sound is not None:
-            return spoilt_answer(sound)
-        return _page(500, "系统繁忙")
+    def _find(self, out_trade_no: str) -> Order | None:
+        return self._world.book.orders.get(out_trade_no)
 
-    def _order_number(self, data: Data) -> str:
-        """The payment a request is about, under whichever number it names it."""
-        order = self._world.book.by_pay_ord_id.get(str(data.get("payOrdId", "")))
-        return order.out_trade_no if order else str(data.get("outTradeNo", ""))
-
-    def _known(self, out_trade_no: str) -> Order:
-        order = self._world.book.orders.get(out_trade_no)
+    def _visited(self, token: str) -> Order:
+        order = self._world.book.by_visit.get(token)
         if order is None:
-            raise PayRefused("没有这个订单")
+            raise PayRefused("页面地址无效，请返回订单列表")
         return order
+
+    def _paid_by_payer(self, order: Order) -> Json:
+        """A charge that waits is approved and debited now; when that is impossible by now, it has failed."""
+        paying.settle(self._world, order)
+        return {}
+
+    def _turned_away(self, order: Order) -> Json:
+        """A charge that waits is not approved and ends unpaid; any other stays as it is."""
+        paying.end_unpaid(self._world, order)
+        return {}
+
+    def _all_orders(self) -> Iterable[Order]:
+        return self._world.book.orders.values()
+
+    def _paid_orders(self) -> Iterable[Order]:
+        return (order for order in self._world.book.orders.values() if order.paid_at is not None)
 
     def _shown(self, order: Order) -> Json:
         return {
-            "provider": PROVIDER,
             "out_trade_no": order.out_trade_no,
             "kind": "charge",
             "state": order.state(self._world.clock.now()),
@@ -315,31 +245,27 @@ class SharedAccountSimulator:
             "expires_at": rfc3339(order.expires_at) if order.expires_at else None,
         }
 
-
-def _payment_entry(order: Order) -> Json:
-    return {
-        "provider": PROVIDER,
-        "out_trade_no": order.out_trade_no,
-        "provider_trade_no": order.pay_ord_id,
-        "amount_fen": order.amount_fen,
-        "paid_at": rfc3339(order.paid_at) if order.paid_at else None,
-    }
-
-
-def _refund_entries(order: Order) -> list[Json]:
-    return [
-        {
-            "provider": PROVIDER,
+    def _payment(self, order: Order) -> Json:
+        return {
             "out_trade_no": order.out_trade_no,
-            "out_refund_no": item.revoke_sn,
-            "provider_refund_no": "",
+            "provider_trade_no": order.pay_ord_id,
             "amount_fen": order.amount_fen,
-            "outcome": item.outcome,
-            "undo": True,
-            "accepted_at": rfc3339(item.accepted_at),
+            "paid_at": rfc3339(order.paid_at) if order.paid_at else None,
         }
-        for item in order.revokes
-    ]
+
+    def _refunds(self, order: Order) -> Iterable[Json]:
+        return [
+            {
+                "out_trade_no": order.out_trade_no,
+                "out_refund_no": item.revoke_sn,
+                "provider_refund_no": "",
+                "amount_fen": order.amount_fen,
+                "outcome": item.outcome,
+                "undo": True,
+                "accepted_at": rfc3339(item.accepted_at),
+            }
+            for item in order.revokes
+        ]
 
 
 def _page(status: int, text: str) -> Answer:

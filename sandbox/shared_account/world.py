@@ -1,44 +1,35 @@
-"""What every operation works with: clock, book, registry, envelopes and the courier."""
+"""What every operation works with beside the common things: book, registry and envelopes."""
 
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
-from sandbox.callbacks import Courier
-from sandbox.clock import SandboxClock
-from sandbox.faults import Fault, FaultBoard, FaultRule
+from sandbox import frame
 from sandbox.shared_account import sm
 from sandbox.shared_account.envelope import Envelope
 from sandbox.shared_account.orders import Book
 from sandbox.shared_account.registry import Registry
 from sandbox.wire import Json
 
-PROVIDER: Final = "shared_account"
-
 Data = dict[str, Any]
 
 
 @dataclass(kw_only=True)
-class World:
+class World(frame.World):
     """
-    The platform's side of the table. Operations change `book` and `registry` under the simulator's lock.
+    The platform's side of the table.
 
     Attributes:
         notify_url: Where callbacks go when a charge names no address; empty means nowhere.
         settle_seconds: How long a charge is under way; 0 settles within the request, None waits for a person.
     """
 
-    clock: SandboxClock
-    faults: FaultBoard
-    courier: Courier
     book: Book
     registry: Registry
     envelope: Envelope
     notify_url: str
     settle_seconds: float | None
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @cached_property
     def stranger(self) -> sm.Sm2Pair:
@@ -53,10 +44,6 @@ class World:
         """Seal at the present time; `changes` are members of the envelope that a fault alters."""
         timestamp = {"timestamp": str(int(self.clock.now().timestamp() * 1000))}
         return replace(self.envelope, **changes).sealed({**message, **timestamp}, data)
-
-    def fault(self, fault: Fault, *, operation: str, out_trade_no: str = "") -> FaultRule | None:
-        """The rule when this fault is to happen now."""
-        return self.faults.take({fault}, provider=PROVIDER, operation=operation, out_trade_no=out_trade_no)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,9 +73,9 @@ def admit(world: World, fields: dict[str, str], place: str, routes: Iterable[Rou
     _need(fields, _REQUIRED)
     if fields["version"] != VERSION or fields["signMethod"] != SIGN_METHOD:
         raise Refusal("10", "version 或 signMethod")
-    if fields["merId"] != world.keyring.identities.mer_id:
+    if fields["merId"] != world.keys.identity.mer_id:
         raise Refusal("31")
-    keys = world.keyring.unionpay
+    keys = world.keys
     if fields["certId"] != str(keys.merchant_certificate.serial_number):
         raise Refusal("11", "certId")
     if not genuine(fields, keys.merchant_private_key.public_key(), CODECS[fields["encoding"].lower()]):

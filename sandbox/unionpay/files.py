@@ -50,7 +50,7 @@ def settlement_file(world: World, call: Call) -> dict[str, str]:
     moved = sorted(_moved(world, day), key=lambda line: line[0])
     if not moved or world.clock.now() < _ready_at(day):
         raise Refusal("98")
-    mer_id = world.keyring.identities.mer_id
+    mer_id = world.keys.identity.mer_id
     lines = [_line(order, item) for _, order, item in moved]
     packed = zlib.compress(_zip(mer_id, day, b"".join(lines)))
     return {

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from sandbox.callbacks import Notice
-from sandbox.faults import ON_DELIVERY, Fault
+from sandbox.faults import ON_DELIVERY, AnyFault, Fault
 from sandbox.unionpay.orders import MESSAGES, Movement, Order, Refund, result_fields
 from sandbox.unionpay.signing import CODECS, SIGN_METHOD, VERSION, Signer, spoilt, within
 from sandbox.unionpay.world import World
@@ -66,7 +66,7 @@ def _fields(item: Movement) -> dict[str, str]:
     return fields | ({"origQryId": item.request["origQryId"]} if isinstance(item, Refund) else {})
 
 
-def _compose(world: World, event: Mapping[str, str], fault: Fault | None) -> tuple[Mapping[str, str], bytes]:
+def _compose(world: World, event: Mapping[str, str], fault: AnyFault | None) -> tuple[Mapping[str, str], bytes]:
     encoding = "GBK" if fault is Fault.GBK_BODY else event["encoding"]
     fields = _written(event, encoding)
     if fault is Fault.CALLBACK_AMOUNT_DIFFERS:
@@ -78,7 +78,7 @@ def _compose(world: World, event: Mapping[str, str], fault: Fault | None) -> tup
     return headers, urlencode(signed, encoding=CODECS[encoding.lower()]).encode("ascii")
 
 
-def _signer(world: World, fault: Fault | None) -> Signer:
+def _signer(world: World, fault: AnyFault | None) -> Signer:
     if fault is Fault.CALLBACK_WRONG_KEY:
         return world.stranger
     if fault is Fault.CALLBACK_WRONG_OWNER:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from sandbox import frame
 from sandbox.clock import BEIJING
-from sandbox.wire import SandboxFull
+from sandbox.wire import RequestRefused
 
 MESSAGES: Final = {
     "00": "成功[0000000]",
@@ -36,7 +37,7 @@ CLEARING_SHIFT: Final = timedelta(hours=1)
 """A clearing day runs from 23:00 to 23:00. Source: sheet section 11."""
 
 
-class Refusal(Exception):
+class Refusal(RequestRefused):
     """A respCode other than 00; `detail` says more where one code has many causes."""
 
     def __init__(self, code: str, detail: str = "") -> None:
@@ -130,17 +131,15 @@ class Order(Movement):
         return self.request.get("orderDesc") or named.get("commodityName") or "银联订单"
 
 
-class Book:
-    """Every order of the sandbox; in memory, bounded, guarded by the simulator's lock."""
+class Book(frame.Book[tuple[str, str], Order]):
+    """Every order, refund and undo of the sandbox, by orderId and txnTime."""
 
     def __init__(self, orders_max: int) -> None:
-        self.orders: dict[tuple[str, str], Order] = {}
+        super().__init__(orders_max)
         self.refunds: dict[tuple[str, str], tuple[Order, Refund]] = {}
         self.by_order_id: dict[str, Order] = {}
         self.by_query_id: dict[str, Order] = {}
         self.by_prepay: dict[str, Order] = {}
-        self._orders_max = orders_max
-        self._sequence = 0
 
     def add(self, order: Order) -> None:
         """
@@ -149,9 +148,7 @@ class Book:
         Raises:
             SandboxFull: As many orders are kept as the sandbox was built for.
         """
-        if len(self.orders) >= self._orders_max:
-            raise SandboxFull(f"the sandbox holds {self._orders_max} orders and takes no more")
-        self.orders[order.key] = order
+        self.keep(order.key, order)
         self.by_order_id[order.order_id] = order
         self.by_prepay |= {name: order for name in (order.visit, order.tn) if name}
 
@@ -173,8 +170,7 @@ class Book:
         return f"8{now:%y%m%d%H%M%S}{self._next():08d}"
 
     def _next(self) -> int:
-        self._sequence = (self._sequence + 1) % 1_000_000
-        return self._sequence
+        return self.next_sequence() % 1_000_000
 
 
 def clearing_day(at: datetime) -> date:

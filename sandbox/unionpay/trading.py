@@ -73,7 +73,7 @@ def commit_payment(world: World, order: Order) -> None:
 
 def cashier_url(world: World, order: Order) -> str:
     """Where the payer pays this order."""
-    return f"{world.root_url}/cashier?visit={order.visit}"
+    return f"{world.base_url}/cashier?visit={order.visit}"
 
 
 def _verdict(item: Order | Refund, code: str) -> Fields:

@@ -1,37 +1,28 @@
-"""What every UnionPay operation works with: identities, clock, book, keys of the platform, and the courier."""
+"""What every UnionPay operation works with beside the common things: keys, book, signing certificates."""
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from sandbox.callbacks import Courier
+from sandbox import frame
 from sandbox.certificates import certificate_of
-from sandbox.clock import SandboxClock
-from sandbox.faults import Fault, FaultBoard
-from sandbox.keyring import UNIONPAY_SIGN_NAME, Keyring, new_rsa_key
+from sandbox.keyfiles import new_rsa_key
+from sandbox.unionpay.keys import SIGN_NAME, UnionpayKeys
 from sandbox.unionpay.orders import Book
 from sandbox.unionpay.signing import Signer
 
-PROVIDER: Final = "unionpay"
 OTHER_MERCHANT_NAME: Final = "041@Z2020-01-01@777999900000002:SIGN@00000002"
 """Common name of somebody else's certificate under the same authority. Source: sheet section 3, CN shapes."""
 
 
 @dataclass(kw_only=True)
-class World:
-    """The provider's side of the table. Operations change `book` under the simulator's lock."""
+class World(frame.World):
+    """The provider's side of the table."""
 
-    keyring: Keyring
-    clock: SandboxClock
-    faults: FaultBoard
-    courier: Courier
+    keys: UnionpayKeys
     book: Book
-    root_url: str
-    refund_seconds: float
     signers: list[Signer]
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def signer(self) -> Signer:
@@ -41,8 +32,7 @@ class World:
     @cached_property
     def stranger(self) -> Signer:
         """A certificate outside the chain: its issuer has the middle's name and another key."""
-        keys = self.keyring.unionpay
-        return Signer(certificate=keys.stranger_certificate, private_key=keys.stranger_private_key)
+        return Signer(certificate=self.keys.stranger_certificate, private_key=self.keys.stranger_private_key)
 
     @cached_property
     def other_merchant(self) -> Signer:
@@ -51,16 +41,11 @@ class World:
 
     def next_signer(self) -> Signer:
         """A new platform certificate of another key, from the same issuer."""
-        return self._issued(UNIONPAY_SIGN_NAME)
-
-    def fault(self, fault: Fault, *, operation: str, out_trade_no: str) -> bool:
-        """True when this fault is to happen now."""
-        rule = self.faults.take({fault}, provider=PROVIDER, operation=operation, out_trade_no=out_trade_no)
-        return rule is not None
+        return self._issued(SIGN_NAME)
 
     def _issued(self, name: str) -> Signer:
         key = new_rsa_key()
-        certificate = certificate_of(name, key.public_key(), self.keyring.unionpay.middle)
+        certificate = certificate_of(name, key.public_key(), self.keys.middle)
         return Signer(certificate=certificate, private_key=key)
 
 

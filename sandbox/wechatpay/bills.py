@@ -70,7 +70,7 @@ def trade_bill(world: World, call: Call) -> Json:
     """Where the trade bill of a day can be fetched."""
     wanted = call.query.get("bill_type", "ALL")
     sub_mchid = call.query.get("sub_mchid")
-    check_merchant(world, world.keyring.identities.mchid, sub_mchid)
+    check_merchant(world, world.keys.identity.mchid, sub_mchid)
     day = _asked_day(world, call)
     columns = COLUMNS.get(wanted)
     moved = [
@@ -190,7 +190,7 @@ def _trade_summary(wanted: str, moved: list[Movement]) -> tuple[str, list[str]]:
 
 def _fund_row(world: World, movement: Movement, balance_fen: int, line: int) -> list[str]:
     order, refund = movement.order, movement.refund
-    mchid, amount = world.keyring.identities.mchid, yuan_of(movement.amount_fen)
+    mchid, amount = world.keys.identity.mchid, yuan_of(movement.amount_fen)
     flow = f"{mchid}{local_date(movement.at).replace('-', '')}{line:010d}"
     moment, balance = local_text(movement.at), yuan_of(balance_fen)
     if refund is None:

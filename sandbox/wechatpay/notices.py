@@ -12,7 +12,7 @@ from typing import Final
 
 from sandbox.callbacks import Compose, Notice
 from sandbox.clock import rfc3339
-from sandbox.faults import ON_DELIVERY, Fault
+from sandbox.faults import ON_DELIVERY, AnyFault, Fault
 from sandbox.wechatpay.orders import Order, Refund, refund_notice_object, transaction_object
 from sandbox.wechatpay.signing import Signer, alphanumeric, sealed, spoilt
 from sandbox.wechatpay.world import World
@@ -72,12 +72,12 @@ def _composer(world: World, order: Order, *, event: str, summary: str, original_
 
     def body_of(content: Json) -> bytes:
         resource = {"original_type": original_type}
-        resource |= sealed(world.keyring.apiv3_key, _compact(content), original_type)
+        resource |= sealed(world.keys.apiv3_key, _compact(content), original_type)
         return _compact({**envelope, "resource": resource})
 
     sound = body_of(plaintext)
 
-    def compose(fault: Fault | None) -> tuple[Mapping[str, str], bytes]:
+    def compose(fault: AnyFault | None) -> tuple[Mapping[str, str], bytes]:
         body = body_of(_other_amount(plaintext)) if fault is Fault.CALLBACK_AMOUNT_DIFFERS else sound
         signer = _spoilt_signer(world, world.signer(order.signer), fault)
         headers = signer.headers(body, world.clock.now())
@@ -88,7 +88,7 @@ def _composer(world: World, order: Order, *, event: str, summary: str, original_
     return compose
 
 
-def _spoilt_signer(world: World, signer: Signer, fault: Fault | None) -> Signer:
+def _spoilt_signer(world: World, signer: Signer, fault: AnyFault | None) -> Signer:
     if fault is Fault.CALLBACK_WRONG_SERIAL:
         return Signer(serial=alphanumeric(40).upper(), private_key=signer.private_key)
     if fault is Fault.CALLBACK_WRONG_KEY:

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from sandbox import frame
 from sandbox.clock import local_date, rfc3339
-from sandbox.wire import Json, SandboxFull
+from sandbox.wire import Json
 
 TRADE_TYPES: Final = {"jsapi": "JSAPI", "app": "APP", "h5": "MWEB", "native": "NATIVE"}
 PREPAYS_KEPT: Final = 10
@@ -85,27 +86,14 @@ class Prepay:
     expires_at: datetime
 
 
-class Book:
-    """Every order, refund and prepay of the sandbox; in memory, bounded, guarded by the simulator's lock."""
+class Book(frame.Book[str, Order]):
+    """Every order, refund and prepay of the sandbox."""
 
     def __init__(self, orders_max: int) -> None:
-        self.orders: dict[str, Order] = {}
+        super().__init__(orders_max)
         self.by_transaction_id: dict[str, Order] = {}
         self.prepays: dict[str, Prepay] = {}
         self.refunds: dict[str, tuple[Order, Refund]] = {}
-        self._orders_max = orders_max
-        self._sequence = 0
-
-    def add(self, order: Order) -> None:
-        """
-        Keep a new order.
-
-        Raises:
-            SandboxFull: As many orders are kept as the sandbox was built for.
-        """
-        if len(self.orders) >= self._orders_max:
-            raise SandboxFull(f"the sandbox holds {self._orders_max} orders and takes no more")
-        self.orders[order.out_trade_no] = order
 
     def add_prepay(self, order: Order, names: tuple[str, ...], expires_at: datetime) -> None:
         """Remember a fresh prepay under each of its names; the oldest of an order's many are forgotten."""
@@ -117,8 +105,7 @@ class Book:
 
     def next_number(self, prefix: str, now: datetime) -> str:
         """A provider-side number: prefix, day, ten digits (28 digits for payments, 29 for refunds, as live)."""
-        self._sequence += 1
-        return f"{prefix}{local_date(now).replace('-', '')}{self._sequence:010d}"
+        return f"{prefix}{local_date(now).replace('-', '')}{self.next_sequence():010d}"
 
 
 def transaction_object(order: Order, now: datetime) -> Json:

@@ -22,7 +22,7 @@ def refund(world: World, call: Call) -> Json:
     """Accept a refund, or show the one this out_refund_no already stands for."""
     check_shape(call.body, REFUND)
     sub_mchid = call.body.get("sub_mchid")
-    check_merchant(world, world.keyring.identities.mchid, sub_mchid)
+    check_merchant(world, world.keys.identity.mchid, sub_mchid)
     order = _order_of(world, call)
     check_right(order, partner=sub_mchid is not None, sub_mchid=sub_mchid or "")
     known = world.book.refunds.get(call.body["out_refund_no"])

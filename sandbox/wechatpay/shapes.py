@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sandbox.wire import Json
+from sandbox.wire import Json, RequestRefused
 
 PARAM_ERROR_TAIL: Final = 268435461
 UNKNOWN_KEY_TAIL: Final = 270924358
 _BMP_MAX: Final = 0xFFFF
 
 
-class Refusal(Exception):
+class Refusal(RequestRefused):
     """
     An error answer: HTTP code, error code, message; `tail` is the internal number at the end of Request-ID.
 

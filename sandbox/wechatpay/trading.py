@@ -98,14 +98,14 @@ def commit_payment(world: World, order: Order) -> None:
 
 
 def _check_order_body(world: World, call: Call, kind: str) -> None:
-    body, identities = call.body, world.keyring.identities
+    body, identity = call.body, world.keys.identity
     check_shape(body, PARTNER_ORDER if call.partner else DIRECT_ORDER)
     if call.partner:
         check_merchant(world, body["sp_mchid"], body["sub_mchid"])
     else:
         check_merchant(world, body["mchid"], None)
-    appids = {identities.appid} if not call.partner else {identities.appid, identities.sub_appid}
-    if body["sp_appid" if call.partner else "appid"] != identities.appid or body.get("sub_appid", "") not in {
+    appids = {identity.appid} if not call.partner else {identity.appid, identity.sub_appid}
+    if body["sp_appid" if call.partner else "appid"] != identity.appid or body.get("sub_appid", "") not in {
         "",
         *appids,
     }:
@@ -144,7 +144,7 @@ def _new_order(world: World, call: Call, kind: str, now: datetime) -> Order:
         signer=call.signer,
     )
     try:
-        world.book.add(order)
+        world.book.keep(order.out_trade_no, order)
     except SandboxFull as exc:
         raise Refusal(403, "RULE_LIMIT", f"沙箱订单数已达上限: {exc}") from exc
     return order

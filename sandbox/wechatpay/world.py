@@ -1,26 +1,22 @@
-"""What every WeChat Pay operation works with: identities, clock, book, keys of the platform, and the courier."""
+"""What every WeChat Pay operation works with beside the common things: keys, book, platform certificates, files."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sandbox.callbacks import Courier
+from sandbox import frame
 from sandbox.certificates import VALID_FROM, VALID_TO, certificate_of, key_serial_text, root_of
-from sandbox.clock import SandboxClock
-from sandbox.faults import Fault, FaultBoard
-from sandbox.keyring import Keyring, new_rsa_key
+from sandbox.keyfiles import new_rsa_key
+from sandbox.wechatpay.keys import WechatpayKeys
 from sandbox.wechatpay.orders import Book, Order
 from sandbox.wechatpay.shapes import Refusal
 from sandbox.wechatpay.signing import Signer
 from sandbox.wire import Json
-
-PROVIDER: Final = "wechatpay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,26 +30,19 @@ class PlatformCertificate:
 
 
 @dataclass(kw_only=True)
-class World:
-    """The provider's side of the table. Operations change `book` under the simulator's lock."""
+class World(frame.World):
+    """The provider's side of the table."""
 
-    keyring: Keyring
-    clock: SandboxClock
-    faults: FaultBoard
-    courier: Courier
+    keys: WechatpayKeys
     book: Book
-    base_url: str
-    refund_seconds: float
     refund_spacing_seconds: float
     certificates: list[PlatformCertificate]
     files: dict[str, tuple[datetime, bytes]] = field(default_factory=dict, repr=False)
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @cached_property
     def public_key_signer(self) -> Signer:
         """Public-key mode (微信支付公钥)."""
-        identities = self.keyring.identities
-        return Signer(serial=identities.public_key_id, private_key=self.keyring.public_key_private_key)
+        return Signer(serial=self.keys.identity.public_key_id, private_key=self.keys.public_key_private_key)
 
     @cached_property
     def stranger(self) -> rsa.RSAPrivateKey:
@@ -62,14 +51,9 @@ class World:
 
     def signer(self, asked: str) -> Signer:
         """The key to sign with: the public key when the caller asked for it by its id, else the newest certificate."""
-        if asked == self.keyring.identities.public_key_id:
+        if asked == self.keys.identity.public_key_id:
             return self.public_key_signer
         return self.certificates[-1].signer
-
-    def fault(self, fault: Fault, *, operation: str, out_trade_no: str) -> bool:
-        """True when this fault is to happen now."""
-        rule = self.faults.take({fault}, provider=PROVIDER, operation=operation, out_trade_no=out_trade_no)
-        return rule is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +80,11 @@ class Call:
 Run = Callable[[World, Call], Any]
 
 
-def first_certificate(keyring: Keyring) -> PlatformCertificate:
+def first_certificate(keys: WechatpayKeys) -> PlatformCertificate:
     """The keyring's own platform certificate."""
-    certificate = keyring.platform_certificate
+    certificate = keys.platform_certificate
     return PlatformCertificate(
-        signer=Signer(serial=key_serial_text(certificate), private_key=keyring.platform_private_key),
+        signer=Signer(serial=key_serial_text(certificate), private_key=keys.platform_private_key),
         certificate=certificate,
         effective_at=VALID_FROM,
         expires_at=VALID_TO,
@@ -126,16 +110,16 @@ def check_merchant(world: World, mchid: str, sub_mchid: str | None) -> None:
     Raises:
         Refusal: PARAM_ERROR or NO_AUTH.
     """
-    identities = world.keyring.identities
-    if mchid != identities.mchid:
+    identity = world.keys.identity
+    if mchid != identity.mchid:
         raise Refusal(400, "PARAM_ERROR", "商户号与签名商户号不一致", field="/mchid")
     if sub_mchid is None:
         return
     if not sub_mchid:
         raise Refusal(400, "PARAM_ERROR", "缺少子商户号", tail=268443704, field="/sub_mchid")
-    if sub_mchid == identities.mchid:
+    if sub_mchid == identity.mchid:
         raise Refusal(400, "PARAM_ERROR", "子商户号不能与服务商商户号相同", tail=268443705, field="/sub_mchid")
-    if sub_mchid not in identities.sub_mchids:
+    if sub_mchid not in identity.sub_mchids:
         raise Refusal(403, "NO_AUTH", "服务商与子商户无受理关系", tail=268447845, field="/sub_mchid")
 
 

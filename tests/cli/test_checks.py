@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from gateway.cli.checks import KeyExpiry, examine
+from gateway.domain.entry import ENTRY_KINDS
 from gateway.settings import Settings, SettingsInvalid
 from gateway.store import StoreUnavailable
 from tests.cli.conftest import Jiaofei
@@ -119,7 +120,7 @@ def test_config_check_with_faults_prints_each_on_its_line_and_exits_1(
     assert result.stdout == ""
     assert result.stderr == (
         'gateway.data_keys[0]: must be a reference, "file:…" or "env:…"\n'
-        "apps.demo.entry: must be a word of lower-case letters, digits and _\n"
+        f"apps.demo.entry: must be one of {', '.join(ENTRY_KINDS)}\n"
     )
 
 

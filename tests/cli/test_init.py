@@ -15,7 +15,10 @@ from tests.cli.conftest import Jiaofei
 def test_init_writes_a_configuration_that_loads_without_warning(initialised: tuple[Path, str]) -> None:
     """The round trip: what `init` writes, the gateway reads."""
     folder, _ = initialised
-    identities = json.loads((folder / "secrets/sandbox/identities.json").read_text())
+    merchant, app = (
+        json.loads((folder / f"secrets/sandbox/{provider}_identity.json").read_text())
+        for provider in ("wechatpay", "alipay")
+    )
 
     loaded = load_with_warnings({"GATEWAY_CONFIG": str(folder / "gateway.toml")})
 
@@ -27,19 +30,19 @@ def test_init_writes_a_configuration_that_loads_without_warning(initialised: tup
     assert wechatpay.values == {
         "base_url": "http://127.0.0.1:8091/wechatpay",
         "mode": "direct",
-        "mchid": identities["mchid"],
-        "appid": identities["appid"],
-        "merchant_serial_no": identities["merchant_serial"],
+        "mchid": merchant["mchid"],
+        "appid": merchant["appid"],
+        "merchant_serial_no": merchant["merchant_serial"],
         "merchant_private_key": _secret(folder, "wechatpay_merchant_private_key.pem"),
         "apiv3_key": _secret(folder, "wechatpay_apiv3_key.txt"),
-        "public_key_id": identities["public_key_id"],
+        "public_key_id": merchant["public_key_id"],
         "public_key": _secret(folder, "wechatpay_public_key.pem"),
     }
     assert alipay.values == {
         "base_url": "http://127.0.0.1:8091/alipay/gateway.do",
         "mode": "key",
-        "app_id": identities["app_id"],
-        "seller_id": identities["seller_id"],
+        "app_id": app["app_id"],
+        "seller_id": app["seller_id"],
         "app_private_key": _secret(folder, "alipay_app_private_key.pem"),
         "alipay_public_key": _secret(folder, "alipay_public_key.pem"),
     }
@@ -94,7 +97,7 @@ def test_init_with_database_password_keeps_it_out_of_the_file(
     jiaofei: Jiaofei, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The address goes to secrets/ and is referenced."""
-    monkeypatch.setattr("gateway.cli.new_configuration.create_sandbox_keys", lambda _folder: _Identities())
+    monkeypatch.setattr("gateway.cli.new_configuration.create_sandbox_keys", lambda *_arguments, **_named: {})
     url = "postgresql://jf:invented-password@db.example.test/jf"
 
     result = jiaofei("init", "--folder", str(tmp_path), "--database", url)
@@ -113,18 +116,6 @@ def test_init_with_database_that_would_be_refused_writes_nothing(jiaofei: Jiaofe
     assert result.exit_code == 2
     assert "must be sqlite:///<path> or postgresql://<host>/<database>" in result.stderr
     assert list(tmp_path.rglob("*")) == []
-
-
-class _Identities:
-    """Whom the simulators' keys belong to, invented."""
-
-    mchid = "1999900001"
-    appid = "wx0000000000000a01"
-    merchant_serial = "0A"
-    public_key_id = "PUB_KEY_ID_01"
-    app_id = "2099000000000001"
-    seller_id = "2088999900000001"
-    mer_id = "999900000000001"
 
 
 def _secret(folder: Path, name: str) -> Secret:

@@ -53,14 +53,14 @@ def test_sandbox_uses_the_keys_beside_the_configuration(
     path: Path, jiaofei: Jiaofei, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The simulators and the gateway's accounts share what `init` made."""
-    started: list[tuple[str, int, Path]] = []
+    started: list[tuple[str, int, Path, str]] = []
     monkeypatch.setattr("gateway.cli.servers.serve_sandbox", lambda *arguments: started.append(arguments))
     (path.parent / "secrets/sandbox").mkdir(parents=True)
 
     result = jiaofei("sandbox", "--port", "9002", configuration=path)
 
     assert result.exit_code == 0
-    assert started == [("127.0.0.1", 9002, path.parent / "secrets/sandbox")]
+    assert started == [("127.0.0.1", 9002, path.parent / "secrets/sandbox", "https://pay.example.test")]
 
 
 def test_sandbox_without_keys_says_where_they_come_from(path: Path, jiaofei: Jiaofei) -> None:

@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from gateway.domain.secret import Secret
 from gateway.settings import AccountConfig, AppSettings, Settings
+from sandbox.alipay.keys import AlipayKeys
+from sandbox.bank_abchina.keys import BankAbchinaKeys
+from sandbox.bank_ccb import kind as bank_ccb
+from sandbox.bank_ccb.keys import BankCcbKeys
+from sandbox.bank_icbc.keys import IcbcKeys
 from sandbox.keyring import Keyring
+from sandbox.unionpay.keys import UnionpayKeys
+from sandbox.wechatpay.keys import WechatpayKeys
 
 SANDBOX_URL: Final = "http://127.0.0.1:8400"
 PUBLIC_URL: Final = "https://pay.example.test"
@@ -22,6 +29,9 @@ _OTHER_MERCHANT: Final[Mapping[str, Values]] = {
     "wechatpay": {"mchid": "1999900002"},
     "alipay": {"app_id": "2099000000000002", "seller_id": "2088999900000002"},
     "unionpay": {"mer_id": "777999900000002"},
+    "bank_icbc": {"app_id": "19999999999999000002", "mer_id": "999900000002"},
+    "bank_abchina": {"merchant_id": "103999900000002"},
+    "bank_ccb": {"pos_id": "099999002"},
 }
 
 
@@ -29,16 +39,19 @@ def _wechatpay(ring: Keyring) -> Values:
     return {
         "base_url": f"{SANDBOX_URL}/wechatpay",
         "mode": "direct",
-        "mchid": ring.identities.mchid,
-        "appid": ring.identities.appid,
-        "merchant_serial_no": ring.identities.merchant_serial,
+        "mchid": ring.of(WechatpayKeys).identity.mchid,
+        "appid": ring.of(WechatpayKeys).identity.appid,
+        "merchant_serial_no": ring.of(WechatpayKeys).identity.merchant_serial,
         "merchant_private_key": _file(ring, "wechatpay_merchant_private_key.pem"),
         "apiv3_key": _file(ring, "wechatpay_apiv3_key.txt"),
     }
 
 
 def _public_key(ring: Keyring) -> Values:
-    return {"public_key_id": ring.identities.public_key_id, "public_key": _file(ring, "wechatpay_public_key.pem")}
+    return {
+        "public_key_id": ring.of(WechatpayKeys).identity.public_key_id,
+        "public_key": _file(ring, "wechatpay_public_key.pem"),
+    }
 
 
 def _certificate(ring: Keyring) -> Values:
@@ -46,18 +59,18 @@ def _certificate(ring: Keyring) -> Values:
 
 
 def _partner(ring: Keyring) -> Values:
-    return {"mode": "partner", "sub_mchid": ring.identities.sub_mchids[0]}
+    return {"mode": "partner", "sub_mchid": ring.of(WechatpayKeys).identity.sub_mchids[0]}
 
 
 def _partner_sub(ring: Keyring) -> Values:
-    return _partner(ring) | {"sub_appid": ring.identities.sub_appid, "cashier": "sub"}
+    return _partner(ring) | {"sub_appid": ring.of(WechatpayKeys).identity.sub_appid, "cashier": "sub"}
 
 
 def _alipay(ring: Keyring) -> Values:
     return {
         "base_url": f"{SANDBOX_URL}/alipay/gateway.do",
-        "app_id": ring.identities.app_id,
-        "seller_id": ring.identities.seller_id,
+        "app_id": ring.of(AlipayKeys).identity.app_id,
+        "seller_id": ring.of(AlipayKeys).identity.seller_id,
         "app_private_key": _file(ring, "alipay_app_private_key.pem"),
     }
 
@@ -79,7 +92,7 @@ def _unionpay(ring: Keyring) -> Values:
     return {
         "base_url": f"{SANDBOX_URL}/unionpay",
         "file_url": f"{SANDBOX_URL}/unionpay/filedownload/",
-        "mer_id": ring.identities.mer_id,
+        "mer_id": ring.of(UnionpayKeys).identity.mer_id,
         "root_certificates": _file(ring, "unionpay_root_certificate.pem"),
         "middle_certificates": _file(ring, "unionpay_middle_certificate.pem"),
         "term_id": "00000001",
@@ -98,6 +111,56 @@ def _unionpay_pfx(ring: Keyring) -> Values:
     return {"sign_pfx": Secret(pfx), "sign_pfx_password": Secret("000000")}
 
 
+def _bank_ccb(ring: Keyring) -> Values:
+    sections = bank_ccb.configuration(
+        ring.of(BankCcbKeys), f"{SANDBOX_URL}/bank_ccb", lambda name: ring.path(name).read_text("ascii")
+    )
+    values = dict(sections["accounts.bank_ccb"])
+    secrets = {name: Secret(values[name]) for name in ("public_key", "ebs_password")}
+    return values | secrets | {"pay_minutes": 15}
+
+
+def _bank_abchina(ring: Keyring) -> Values:
+    return {
+        "base_url": f"{SANDBOX_URL}/bank_abchina",
+        "merchant_id": ring.of(BankAbchinaKeys).identity.merchant_id,
+        "bank_certificates": _file(ring, "bank_abchina_bank_certificates.pem"),
+        "result_url": f"{PUBLIC_URL}/done",
+        "pay_minutes": 15,
+    }
+
+
+def _bank_abchina_pfx(ring: Keyring) -> Values:
+    return {
+        "sign_pfx": _file(ring, "bank_abchina_merchant_pfx.txt"),
+        "sign_pfx_password": _file(ring, "bank_abchina_merchant_pfx_password.txt"),
+    }
+
+
+def _bank_abchina_key(ring: Keyring) -> Values:
+    """With every switch turned the other way."""
+    return {
+        "sign_private_key": _file(ring, "bank_abchina_merchant_private_key.pem"),
+        "request_path": "/ebus/ReceiveMerchantTrxReqServlet",
+        "wrapped_requests": True,
+        "legacy_refund_text": True,
+        "zipped_statements": False,
+    }
+
+
+def _bank_icbc(ring: Keyring) -> Values:
+    identity = ring.of(IcbcKeys).identity
+    return {
+        "base_url": f"{SANDBOX_URL}/bank_icbc",
+        "app_id": identity.app_id,
+        "mer_id": identity.mer_id,
+        "mer_prtcl_no": identity.mer_prtcl_no,
+        "app_private_key": _file(ring, "bank_icbc_app_private_key.pem"),
+        "gateway_public_key": _file(ring, "bank_icbc_gateway_public_key.pem"),
+        "pay_minutes": 10,
+    }
+
+
 WECHATPAY_MODES: Final[Mapping[str, Callable[[Keyring], Values]]] = {
     "direct-public_key": lambda ring: _wechatpay(ring) | _public_key(ring),
     "direct-certificate": lambda ring: _wechatpay(ring) | _certificate(ring),
@@ -113,7 +176,27 @@ UNIONPAY_MODES: Final[Mapping[str, Callable[[Keyring], Values]]] = {
     "pair": lambda ring: _unionpay(ring) | _unionpay_pair(ring),
     "pfx": lambda ring: _unionpay(ring) | _unionpay_pfx(ring),
 }
-ACCOUNT: Final = {"wechatpay": "wx", "alipay": "ali", "unionpay": "up"}
+BANK_CCB_MODES: Final[Mapping[str, Callable[[Keyring], Values]]] = {
+    "http": _bank_ccb,
+    "timed": lambda ring: _bank_ccb(ring) | {"h5_timeout": "yes"},
+}
+BANK_ABCHINA_MODES: Final[Mapping[str, Callable[[Keyring], Values]]] = {
+    "pfx": lambda ring: _bank_abchina(ring) | _bank_abchina_pfx(ring),
+    "key": lambda ring: _bank_abchina(ring) | _bank_abchina_key(ring),
+}
+BANK_ICBC_MODES: Final[Mapping[str, Callable[[Keyring], Values]]] = {
+    "plain": _bank_icbc,
+    "sha1": lambda ring: _bank_icbc(ring) | {"sign_type": "RSA"},
+    "sealed": lambda ring: _bank_icbc(ring) | {"encrypt_key": _file(ring, "bank_icbc_content_key.txt")},
+}
+ACCOUNT: Final = {
+    "wechatpay": "wx",
+    "alipay": "ali",
+    "unionpay": "up",
+    "bank_ccb": "ccb",
+    "bank_abchina": "abc",
+    "bank_icbc": "icbc",
+}
 """The account of each provider; beside it stands one of another merchant, with `-else` behind its name."""
 
 
@@ -124,6 +207,9 @@ def settings_for(
     wechatpay: str = "direct-public_key",
     alipay: str = "key",
     unionpay: str = "pair",
+    bank_icbc: str = "plain",
+    bank_abchina: str = "pfx",
+    bank_ccb: str = "http",
     neighbours: bool = False,
 ) -> Settings:
     """One account of each provider in the named modes, and two apps that may use all; on demand, other merchants'."""
@@ -131,6 +217,9 @@ def settings_for(
         "wx": _account("wx", "wechatpay", WECHATPAY_MODES[wechatpay](ring)),
         "ali": _account("ali", "alipay", ALIPAY_MODES[alipay](ring)),
         "up": _account("up", "unionpay", UNIONPAY_MODES[unionpay](ring)),
+        "icbc": _account("icbc", "bank_icbc", BANK_ICBC_MODES[bank_icbc](ring)),
+        "abc": _account("abc", "bank_abchina", BANK_ABCHINA_MODES[bank_abchina](ring)),
+        "ccb": _account("ccb", "bank_ccb", BANK_CCB_MODES[bank_ccb](ring)),
     }
     return Settings(
         database_url=Secret(database_url),
@@ -140,7 +229,7 @@ def settings_for(
         token_key=_key("t"),
         order_ttl_seconds=ORDER_TTL_SECONDS,
         apps={
-            name: AppSettings(name=name, entry="h5", api_key_digests=(hashlib.sha256(key.encode()).hexdigest(),))
+            name: AppSettings(name=name, entry="trial", api_key_digests=(hashlib.sha256(key.encode()).hexdigest(),))
             for name, key in API_KEYS.items()
         },
         accounts=accounts | (_neighbours(accounts) if neighbours else {}),

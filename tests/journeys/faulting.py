@@ -5,23 +5,51 @@ from typing import Any, Final
 
 from sandbox.faults import AFTER_COMMIT, BEFORE_COMMIT, ON_DELIVERY, ON_SCHEDULING, Fault
 
-METHOD: Final = {"wechatpay": "native", "alipay": "qr", "unionpay": "qr"}
-"""The method by which a provider's faults are tried: one whose `create` is a call, for all."""
+METHOD: Final = {
+    "wechatpay": "native",
+    "alipay": "qr",
+    "unionpay": "qr",
+    "bank_ccb": "qr",
+    "bank_abchina": "h5",
+    "bank_icbc": "showpay",
+}
+"""The method by which a provider's faults are tried: one whose `create` is a call, where it has any."""
+
+CALLING: Final = tuple(provider for provider in METHOD if provider != "bank_icbc")
+"""Providers that are called when a payment starts; to ICBC the payer's browser brings the order."""
+
+PAGE_METHOD: Final = {"alipay": "wap", "unionpay": "wap", "bank_ccb": "h5", "bank_icbc": "showpay"}
+"""The method by which the payer's browser brings the order."""
+
+CHANGING_KEYS: Final = ("wechatpay", "alipay", "unionpay")
+"""Providers whose new key we learn without a new configuration."""
+
+REFUSING_REFUNDS: Final = ("wechatpay", "alipay", "unionpay")
+"""Providers that refuse a refund for good by a code that their documents call final."""
 
 CLOSING: Final = ("wechatpay", "alipay")
-"""Providers that can close an order; UnionPay's end by their time alone."""
+"""Providers that can close an order; at the others it ends by its time alone."""
+
+TELLING_REFUNDS: Final = ("wechatpay", "alipay", "unionpay")
+"""Providers that tell of refunds by callback; of the others' refunds one learns by asking alone."""
+
+STATING: Final = ("wechatpay", "alipay", "unionpay", "bank_abchina")
+"""Providers whose statement can be fetched."""
 
 _HAVING: Final = {
-    Fault.GBK_BODY: frozenset({"alipay", "unionpay"}),
+    Fault.GBK_BODY: frozenset({"alipay", "unionpay", "bank_ccb"}),
     Fault.CALLBACK_WRONG_SERIAL: frozenset({"wechatpay"}),
     Fault.CALLBACK_WRONG_OWNER: frozenset({"unionpay"}),
 }
 """Faults that not every provider has."""
 
 _CALLED: Final = {
+    "create": frozenset(CALLING),
     "close": frozenset(CLOSING),
+    "refund_callback": frozenset(TELLING_REFUNDS),
+    "bill": frozenset(STATING),
     "bill_file": frozenset(CLOSING),
-    "page": frozenset({"alipay", "unionpay"}),
+    "page": frozenset(PAGE_METHOD),
 }
 """Operations that not every provider has."""
 
@@ -90,6 +118,7 @@ def callback_cases(operation: str, *, lastings: tuple[str, ...] = tuple(LASTINGS
     return [
         Case(provider=provider, operation=operation, fault=fault, lasting=lasting)
         for provider in METHOD
+        if provider in _CALLED.get(operation, METHOD)
         for fault in sorted(ON_SCHEDULING | ON_DELIVERY | {Fault.CALLBACK_WRONG_OWNER})
         for lasting in lastings
         if _fits(fault, provider)

@@ -11,7 +11,7 @@ import responses
 import urllib3
 from requests import PreparedRequest
 
-from sandbox.app import Simulator
+from sandbox.simulator import Simulator
 from sandbox.wire import Answer
 from tests.journeys.accounts import SANDBOX_URL
 from tests.journeys.crashing import Fate

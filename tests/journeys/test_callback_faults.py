@@ -28,7 +28,7 @@ _FORGERIES = [
     for fault in (Fault.CALLBACK_BAD_SIGNATURE, Fault.CALLBACK_WRONG_KEY, Fault.CALLBACK_WRONG_OWNER)
     if fault is not Fault.CALLBACK_WRONG_OWNER or provider == "unionpay"
 ]
-_REFUSED = {"wechatpay": 401, "alipay": 200, "unionpay": 400}
+_REFUSED = {"wechatpay": 401, "alipay": 200, "unionpay": 400, "bank_ccb": 400, "bank_abchina": 400, "bank_icbc": 400}
 """Alipay reads the body alone: `success` or not."""
 
 _ADDRESSES = {provider: f"{provider}/{account}" for provider, account in ACCOUNT.items()}

@@ -5,7 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from gateway.domain.states import OrderState, PaymentState
-from tests.journeys.accounts import ALIPAY_MODES, UNIONPAY_MODES, WECHATPAY_MODES
+from tests.journeys.accounts import (
+    ALIPAY_MODES,
+    BANK_ABCHINA_MODES,
+    BANK_CCB_MODES,
+    BANK_ICBC_MODES,
+    UNIONPAY_MODES,
+    WECHATPAY_MODES,
+)
 from tests.journeys.settled import assert_settled
 from tests.journeys.world import AMOUNT_FEN, World
 from tests.support.databases import Database
@@ -14,8 +21,18 @@ _METHODS = {
     "wechatpay": ("jsapi", "mini_program", "h5", "native", "app"),
     "alipay": ("jsapi", "wap", "page", "app", "qr"),
     "unionpay": ("wap", "pc", "app", "qr"),
+    "bank_icbc": ("showpay",),
+    "bank_ccb": ("h5", "app", "qr"),
+    "bank_abchina": ("h5", "pc"),
 }
-_MODES = {"wechatpay": WECHATPAY_MODES, "alipay": ALIPAY_MODES, "unionpay": UNIONPAY_MODES}
+_MODES = {
+    "wechatpay": WECHATPAY_MODES,
+    "alipay": ALIPAY_MODES,
+    "unionpay": UNIONPAY_MODES,
+    "bank_ccb": BANK_CCB_MODES,
+    "bank_abchina": BANK_ABCHINA_MODES,
+    "bank_icbc": BANK_ICBC_MODES,
+}
 CASES = [
     (provider, mode, method) for provider, modes in _MODES.items() for mode in modes for method in _METHODS[provider]
 ]

@@ -12,7 +12,7 @@ from gateway.domain.states import NotificationState, OrderState, RefundReason, R
 from gateway.store.tables import NOTIFICATIONS
 from sandbox.faults import Fault
 from tests.journeys.accounts import ACCOUNT
-from tests.journeys.faulting import METHOD, Case, callback_cases, request_cases
+from tests.journeys.faulting import METHOD, REFUSING_REFUNDS, TELLING_REFUNDS, Case, callback_cases, request_cases
 from tests.journeys.settled import assert_settled, rows
 from tests.journeys.world import AMOUNT_FEN, World
 from tests.support.databases import Database
@@ -154,7 +154,7 @@ def test_refund_is_made_once_when_its_callbacks_meet_a_fault(world: World, datab
 
 
 @pytest.mark.parametrize("operation", ["payment_callback", "refund_callback"])
-@pytest.mark.parametrize("provider", METHOD)
+@pytest.mark.parametrize("provider", TELLING_REFUNDS)
 def test_refund_callback_before_the_payment_callback_is_understood(
     world: World, database: Database, provider: str, operation: str
 ) -> None:
@@ -167,7 +167,7 @@ def test_refund_callback_before_the_payment_callback_is_understood(
     _assert_refunded(world, database, order_id, AMOUNT_FEN)
 
 
-@pytest.mark.parametrize("provider", METHOD)
+@pytest.mark.parametrize("provider", TELLING_REFUNDS)
 def test_console_refund_of_a_payment_that_we_do_not_know_to_be_paid_is_counted(
     world: World, database: Database, provider: str
 ) -> None:
@@ -185,7 +185,7 @@ def test_console_refund_of_a_payment_that_we_do_not_know_to_be_paid_is_counted(
 
 
 @pytest.mark.parametrize("amount_fen", [1, 12_001, AMOUNT_FEN])
-@pytest.mark.parametrize("provider", METHOD)
+@pytest.mark.parametrize("provider", TELLING_REFUNDS)
 def test_refund_in_the_providers_console_is_learnt_and_booked(
     world: World, database: Database, provider: str, amount_fen: int
 ) -> None:
@@ -233,7 +233,7 @@ def test_unionpay_console_refund_that_names_no_payment_of_ours_is_an_orphan(worl
 
 
 @pytest.mark.parametrize("ours_first", [True, False], ids=["ours_first", "console_first"])
-@pytest.mark.parametrize("provider", METHOD)
+@pytest.mark.parametrize("provider", TELLING_REFUNDS)
 def test_console_refund_beside_one_of_ours_is_counted_once(
     world: World, database: Database, provider: str, ours_first: bool
 ) -> None:
@@ -256,7 +256,7 @@ def test_console_refund_beside_one_of_ours_is_counted_once(
     assert_settled(world, database)
 
 
-@pytest.mark.parametrize("provider", METHOD)
+@pytest.mark.parametrize("provider", TELLING_REFUNDS)
 def test_refund_that_the_console_made_superfluous_is_refused_and_fails(
     world: World, database: Database, provider: str
 ) -> None:
@@ -275,7 +275,7 @@ def test_refund_that_the_console_made_superfluous_is_refused_and_fails(
     assert_settled(world, database)
 
 
-@pytest.mark.parametrize("provider", METHOD)
+@pytest.mark.parametrize("provider", REFUSING_REFUNDS)
 def test_refund_after_the_providers_window_fails(world: World, database: Database, provider: str) -> None:
     """A year and a day later the provider refuses for good."""
     order_id, _ = _paid(world, provider)

@@ -5,13 +5,20 @@ import pytest
 from gateway.domain.states import OrderState, PaymentState
 from sandbox.faults import AFTER_COMMIT, Fault
 from tests.journeys.accounts import ORDER_TTL_SECONDS
-from tests.journeys.faulting import LASTINGS, METHOD, Case, request_cases
+from tests.journeys.faulting import LASTINGS, METHOD, PAGE_METHOD, Case, request_cases
 from tests.journeys.settled import assert_settled
 from tests.journeys.world import Json, World
 from tests.support.databases import Database
 
 _HOURS = 3600
-_OTHER = {"wechatpay": "alipay", "alipay": "unionpay", "unionpay": "wechatpay"}
+_OTHER = {
+    "wechatpay": "alipay",
+    "alipay": "unionpay",
+    "unionpay": "wechatpay",
+    "bank_ccb": "wechatpay",
+    "bank_abchina": "wechatpay",
+    "bank_icbc": "alipay",
+}
 _TRIES_MAX = 6
 
 
@@ -163,7 +170,7 @@ def test_page_order_is_paid_once_when_the_payers_browser_meets_a_fault(
     """
     _switch_on(world, case)
     order_id = world.open_order()
-    payment = world.start(order_id, case.provider, "wap")
+    payment = world.start(order_id, case.provider, PAGE_METHOD[case.provider])
     for _ in range(6):
         try:
             world.pay(payment)

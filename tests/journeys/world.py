@@ -18,7 +18,7 @@ from gateway.settings import Settings
 from sandbox.app import Sandbox, create_sandbox
 from sandbox.clock import BEIJING, SandboxClock
 from sandbox.keyring import Keyring
-from tests.journeys.accounts import API_KEYS, PUBLIC_URL, SANDBOX_URL
+from tests.journeys.accounts import ACCOUNT, API_KEYS, PUBLIC_URL, SANDBOX_URL
 from tests.journeys.crashing import Crash, CrashingEngine, Fate
 from tests.journeys.network import Network
 from tests.journeys.payer import open_cashier
@@ -78,7 +78,14 @@ class World:
     def __init__(self, ring: Keyring, settings: Settings) -> None:
         self.clock = JourneyClock(frozen_at=START)
         self.settings = settings
-        app = create_sandbox(ring, post=self.post, clock=self.clock, base_url=SANDBOX_URL)
+        notify_url = f"{PUBLIC_URL}/callbacks/bank_ccb/{ACCOUNT['bank_ccb']}"
+        app = create_sandbox(
+            ring,
+            post=self.post,
+            clock=self.clock,
+            base_url=SANDBOX_URL,
+            options={"bank_ccb": {"notify_url": notify_url}},
+        )
         self.sandbox: Sandbox = app.extensions["sandbox"]
         self.fate = Fate()
         self.network = Network(dict(self.sandbox.simulators), self.fate)

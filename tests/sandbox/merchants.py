@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sandbox.alipay import AlipaySimulator
+from sandbox.alipay.keys import AlipayKeys
 from sandbox.certificates import certificate_sn, root_certificate_sn
 from sandbox.clock import SandboxClock
 from sandbox.keyring import Keyring
 from sandbox.wechatpay import WechatpaySimulator
+from sandbox.wechatpay.keys import WechatpayKeys
 from sandbox.wire import Answer
 
 Json = dict[str, Any]
@@ -65,6 +67,10 @@ class WechatpayMerchant:
     simulator: WechatpaySimulator
     prefix: str = ""
 
+    @property
+    def keys(self) -> WechatpayKeys:
+        return self.keyring.of(WechatpayKeys)
+
     def call(self, method: str, path: str, content: Json | None = None, *, serial: str = "", **spoil: str) -> Answer:
         path = self.prefix + path
         body = b"" if content is None else json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
@@ -74,15 +80,15 @@ class WechatpayMerchant:
         return self.simulator.answer(method, path, headers, body)
 
     def headers(self, method: str, path: str, body: bytes, **spoil: str) -> dict[str, str]:
-        identities = self.keyring.identities
+        identity = self.keys.identity
         named = {
-            "mchid": identities.mchid,
+            "mchid": identity.mchid,
             "nonce_str": NONCE,
             "timestamp": str(int(self.clock.now().timestamp())),
-            "serial_no": identities.merchant_serial,
+            "serial_no": identity.merchant_serial,
         } | spoil
         head = f"{method}\n{path}\n{named['timestamp']}\n{named['nonce_str']}\n".encode()
-        key = self.keyring.merchant_private_key
+        key = self.keys.merchant_private_key
         signature = base64.b64encode(key.sign(head + body + b"\n", padding.PKCS1v15(), hashes.SHA256())).decode()
         parameters = ",".join(f'{name}="{value}"' for name, value in {"signature": signature, **named}.items())
         return {
@@ -93,10 +99,10 @@ class WechatpayMerchant:
         }
 
     def order(self, out_trade_no: str = "FY202600000001", **changes: Any) -> Json:
-        identities = self.keyring.identities
+        identity = self.keys.identity
         return {
-            "appid": identities.appid,
-            "mchid": identities.mchid,
+            "appid": identity.appid,
+            "mchid": identity.mchid,
             "description": "2026年度城乡居民医保缴费",
             "out_trade_no": out_trade_no,
             "notify_url": NOTIFY_URL,
@@ -106,12 +112,12 @@ class WechatpayMerchant:
         } | changes
 
     def partner_order(self, out_trade_no: str = "FY202600000002", **changes: Any) -> Json:
-        identities = self.keyring.identities
+        identity = self.keys.identity
         return {
-            "sp_appid": identities.appid,
-            "sp_mchid": identities.mchid,
-            "sub_mchid": identities.sub_mchids[0],
-            "sub_appid": identities.sub_appid,
+            "sp_appid": identity.appid,
+            "sp_mchid": identity.mchid,
+            "sub_mchid": identity.sub_mchids[0],
+            "sub_appid": identity.sub_appid,
             "description": "2026年度城乡居民医保缴费",
             "out_trade_no": out_trade_no,
             "notify_url": NOTIFY_URL,
@@ -133,11 +139,11 @@ class WechatpayMerchant:
         self.simulator.pay(out_trade_no)
 
     def query(self, out_trade_no: str = "FY202600000001") -> Answer:
-        mchid = self.keyring.identities.mchid
+        mchid = self.keys.identity.mchid
         return self.call("GET", f"/v3/pay/transactions/out-trade-no/{out_trade_no}?mchid={mchid}")
 
     def close(self, out_trade_no: str = "FY202600000001") -> Answer:
-        content = {"mchid": self.keyring.identities.mchid}
+        content = {"mchid": self.keys.identity.mchid}
         return self.call("POST", f"/v3/pay/transactions/out-trade-no/{out_trade_no}/close", content)
 
     def check(self, headers: dict[str, str], body: bytes, key_file: str = "wechatpay_platform_certificate.pem") -> None:
@@ -146,7 +152,7 @@ class WechatpayMerchant:
 
     def opened(self, body: bytes) -> Json:
         resource = json.loads(body)["resource"]
-        return dict(json.loads(unsealed(self.keyring.apiv3_key, resource)))
+        return dict(json.loads(unsealed(self.keys.apiv3_key, resource)))
 
 
 def unsealed(apiv3_key: bytes, resource: Json) -> bytes:
@@ -163,9 +169,13 @@ class AlipayMerchant:
     path: str = "/gateway.do"
     cert_mode: bool = False
 
+    @property
+    def keys(self) -> AlipayKeys:
+        return self.keyring.of(AlipayKeys)
+
     def fields(self, method: str, biz: Json, **more: str) -> dict[str, str]:
         fields = {
-            "app_id": self.keyring.identities.app_id,
+            "app_id": self.keys.identity.app_id,
             "method": method,
             "format": "JSON",
             "charset": "utf-8",
@@ -175,13 +185,13 @@ class AlipayMerchant:
             "biz_content": json.dumps(biz, ensure_ascii=False),
         } | more
         if self.cert_mode:
-            fields["app_cert_sn"] = certificate_sn(self.keyring.app_certificate)
-            fields["alipay_root_cert_sn"] = root_certificate_sn(self.keyring.alipay_roots)
+            fields["app_cert_sn"] = certificate_sn(self.keys.app_certificate)
+            fields["alipay_root_cert_sn"] = root_certificate_sn(self.keys.roots)
         return fields | {"sign": self.sign(fields)}
 
     def sign(self, fields: dict[str, str]) -> str:
         text = "&".join(f"{name}={fields[name]}" for name in sorted(fields) if fields[name] != "")
-        key = self.keyring.app_private_key
+        key = self.keys.app_private_key
         return base64.b64encode(key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())).decode()
 
     def call(self, method: str, biz: Json, **more: str) -> Answer:

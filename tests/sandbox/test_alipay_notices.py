@@ -242,7 +242,7 @@ def billed(alipay: AlipayMerchant, clock: SandboxClock) -> dict[str, bytes]:
 
 def test_bill_has_the_vectors_layout(alipay: AlipayMerchant, billed: dict[str, bytes]) -> None:
     """Two GBK files; refunds below zero; cells end in a tab where the vector's do."""
-    account = f"{alipay.keyring.identities.seller_id}0156"
+    account = f"{alipay.keys.identity.seller_id}0156"
     detail = billed[f"{account}_20260301_业务明细.csv"].decode("gbk").split("\r\n")
     summary = billed[f"{account}_20260301_业务明细(汇总).csv"].decode("gbk").split("\r\n")
     vector_account = "20886412345678900156"

@@ -48,7 +48,7 @@ def test_certificate_mode_answer_has_the_vectors_members(alipay: AlipayMerchant)
     envelope = json.loads(alipay.call("alipay.trade.query", {"out_trade_no": NUMBER}).body)
 
     assert list(envelope) == SHAPES["cert_answer"]
-    assert envelope["alipay_cert_sn"] == certificate_sn(alipay.keyring.alipay_certificate)
+    assert envelope["alipay_cert_sn"] == certificate_sn(alipay.keys.certificate)
 
 
 def test_rotated_certificate_can_be_downloaded_and_chains(alipay: AlipayMerchant) -> None:
@@ -61,7 +61,7 @@ def test_rotated_certificate_can_be_downloaded_and_chains(alipay: AlipayMerchant
     leaf, issuer = x509.load_pem_x509_certificates(base64.b64decode(content))
 
     leaf.verify_directly_issued_by(issuer)
-    issuer.verify_directly_issued_by(alipay.keyring.alipay_roots[0])
+    issuer.verify_directly_issued_by(alipay.keys.roots[0])
     assert envelope["alipay_cert_sn"] == certificate_sn(leaf) == number
 
 
@@ -326,7 +326,7 @@ def test_wrongly_signed_page_order_is_an_error_page(alipay: AlipayMerchant) -> N
 
 def test_unknown_auth_token_is_refused(alipay: AlipayMerchant) -> None:
     """20001; the sandbox's own token passes."""
-    own = alipay.keyring.identities.app_auth_token
+    own = alipay.keys.identity.app_auth_token
     biz = {"out_trade_no": NUMBER}
 
     assert alipay.node("alipay.trade.query", biz, app_auth_token="other")["code"] == "20001"
@@ -352,4 +352,4 @@ def test_full_sandbox_says_so(alipay: AlipayMerchant) -> None:
     answer = alipay.node("alipay.trade.precreate", alipay.order("FY6"))
 
     assert answer["sub_code"] == "ACQ.ACCESS_FORBIDDEN"
-    assert "5 trades" in answer["sub_msg"]
+    assert "5 orders" in answer["sub_msg"]

@@ -13,9 +13,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
+from sandbox.alipay.simulator import AlipaySimulator
 from sandbox.app import Sandbox, create_sandbox, post_over_http
 from sandbox.clock import SandboxClock
 from sandbox.keyring import Keyring
+from sandbox.wechatpay.simulator import WechatpaySimulator
 from tests.sandbox.merchants import AlipayMerchant, Inbox, WechatpayMerchant, query_of
 
 NUMBER = "FY202600000001"
@@ -35,13 +37,13 @@ def client(app: Flask) -> FlaskClient:
 @pytest.fixture
 def merchant(app: Flask, keyring: Keyring, clock: SandboxClock) -> WechatpayMerchant:
     sandbox: Sandbox = app.extensions["sandbox"]
-    return WechatpayMerchant(keyring, clock, sandbox.wechatpay, prefix="/wechatpay")
+    return WechatpayMerchant(keyring, clock, sandbox.of(WechatpaySimulator), prefix="/wechatpay")
 
 
 @pytest.fixture
 def alipay_merchant(app: Flask, keyring: Keyring, clock: SandboxClock) -> AlipayMerchant:
     sandbox: Sandbox = app.extensions["sandbox"]
-    return AlipayMerchant(keyring, clock, sandbox.alipay, path="/alipay/gateway.do")
+    return AlipayMerchant(keyring, clock, sandbox.of(AlipaySimulator), path="/alipay/gateway.do")
 
 
 def test_wechatpay_request_over_http_is_verified_with_its_prefix(
@@ -49,7 +51,7 @@ def test_wechatpay_request_over_http_is_verified_with_its_prefix(
 ) -> None:
     """The signed URL is the one on the wire, /wechatpay included and percent-encoding untouched."""
     merchant.create(out_trade_no="FY|2026_01*a")
-    path = f"/wechatpay/v3/pay/transactions/out-trade-no/FY%7C2026_01*a?mchid={merchant.keyring.identities.mchid}"
+    path = f"/wechatpay/v3/pay/transactions/out-trade-no/FY%7C2026_01*a?mchid={merchant.keys.identity.mchid}"
 
     answer = client.get(path, headers=merchant.headers("GET", path, b""))
 
@@ -73,7 +75,7 @@ def test_wechatpay_order_is_posted_byte_for_byte(client: FlaskClient, merchant: 
     content = {name: value for name, value in merchant.order().items() if name != "payer"}
     body = json.dumps(content).encode()
     close = f"/wechatpay/v3/pay/transactions/out-trade-no/{NUMBER}/close"
-    close_body = json.dumps({"mchid": merchant.keyring.identities.mchid}).encode()
+    close_body = json.dumps({"mchid": merchant.keys.identity.mchid}).encode()
 
     created = client.post(path, data=body, headers=merchant.headers("POST", path, body))
     closed = client.post(close, data=close_body, headers=merchant.headers("POST", close, close_body))

@@ -1,29 +1,37 @@
-"""The key material of both sides."""
+"""The folder of all key material, as a whole; test_kinds.py looks at each party's files."""
 
-import stat
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from sandbox.keyring import Keyring, create_keyring, load_keyring
+from sandbox.alipay.keys import AlipayKeys
+from sandbox.keyring import Keyring, create_keyring, load_keyring, open_keyring
+from sandbox.unionpay.keys import UnionpayIdentity, UnionpayKeys
+from sandbox.wechatpay.keys import WechatpayKeys
 
 
-def test_keyring_files_are_private(keyring: Keyring) -> None:
-    """Mode 0600 for every file."""
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in keyring.folder.iterdir()}
+def test_keyring_files_belong_to_a_party(keyring: Keyring) -> None:
+    """Nothing stands there that no party's table explains."""
+    owners = tuple(f"{provider}_" for provider in keyring.keys)
 
-    assert {0o600} == modes
+    assert [path.name for path in keyring.folder.iterdir() if not path.name.startswith(owners)] == []
 
 
 def test_keyring_loaded_again_is_the_same(keyring: Keyring) -> None:
     """Identities, secrets and certificates survive the files."""
     again = load_keyring(keyring.folder)
+    wechatpay, alipay = keyring.of(WechatpayKeys), keyring.of(AlipayKeys)
 
-    assert keyring.identities == again.identities
-    assert keyring.apiv3_key == again.apiv3_key
-    assert keyring.alipay_roots == again.alipay_roots
-    assert keyring.alipay_certificate == again.alipay_certificate
-    assert keyring.platform_private_key.private_numbers() == again.platform_private_key.private_numbers()
+    assert wechatpay.identity == again.of(WechatpayKeys).identity
+    assert wechatpay.apiv3_key == again.of(WechatpayKeys).apiv3_key
+    assert alipay.roots == again.of(AlipayKeys).roots
+    assert alipay.certificate == again.of(AlipayKeys).certificate
+    assert (
+        wechatpay.platform_private_key.private_numbers()
+        == again.of(WechatpayKeys).platform_private_key.private_numbers()
+    )
 
 
 def test_keyring_is_never_overwritten(keyring: Keyring) -> None:
@@ -38,14 +46,30 @@ def test_keyring_of_an_empty_folder_is_missing(tmp_path: Path) -> None:
         load_keyring(tmp_path)
 
 
-def test_keyring_repr_shows_no_secret(keyring: Keyring) -> None:
-    """No key object and not the APIv3 key."""
-    assert keyring.apiv3_key.decode() not in repr(keyring)
-    assert "PrivateKey" not in repr(keyring)
+def test_keyring_repr_shows_no_keys(keyring: Keyring) -> None:
+    """Not even whom they belong to."""
+    assert repr(keyring) == f"Keyring(folder={keyring.folder!r})"
 
 
-def test_keyring_docstring_names_every_file(keyring: Keyring) -> None:
-    """The list the gateway's configuration is made from is complete."""
-    import sandbox.keyring as module
+@pytest.mark.parametrize("members", ["mer_id", ""], ids=["with mer_id", "before unionpay"])
+def test_keyring_of_the_first_version_still_opens(keyring: Keyring, tmp_path: Path, members: str) -> None:
+    """One identities.json for three parties: whoever they were then, they still are."""
+    wechatpay, alipay = keyring.of(WechatpayKeys), keyring.of(AlipayKeys)
+    identities = asdict(wechatpay.identity) | {"mchid": "1999900009"} | asdict(alipay.identity)
+    identities |= {"mer_id": "777999900000009"} if members else {}
+    for path in keyring.folder.iterdir():
+        if not path.name.endswith("_identity.json") and (members or not path.name.startswith("unionpay_")):
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "identities.json").write_text(json.dumps(identities), "utf-8")
 
-    assert [path.name for path in keyring.folder.iterdir() if path.name not in str(module.__doc__)] == []
+    opened = open_keyring(tmp_path)
+
+    assert opened.of(WechatpayKeys).identity.mchid == "1999900009"
+    assert opened.of(WechatpayKeys).platform_certificate == wechatpay.platform_certificate
+    assert opened.of(AlipayKeys).identity == alipay.identity
+    assert opened.of(AlipayKeys).certificate == alipay.certificate
+    mer_id = opened.of(UnionpayKeys).identity.mer_id
+    assert mer_id == ("777999900000009" if members else UnionpayIdentity().mer_id)
+    assert opened.of(UnionpayKeys).sign_certificate == open_keyring(tmp_path).of(UnionpayKeys).sign_certificate
+    with pytest.raises(FileExistsError):
+        create_keyring(tmp_path)

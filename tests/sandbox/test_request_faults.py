@@ -1,12 +1,14 @@
 """What each fault does to a request: what the caller sees, and what was committed behind it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.clock import SandboxClock
 from sandbox.faults import Fault, FaultBoard
+from sandbox.registry import all_kinds
 from sandbox.wire import Answer
 from tests.sandbox.merchants import AlipayMerchant, Inbox, WechatpayMerchant
 from tests.sandbox.test_wechatpay_orders import body, code
@@ -180,7 +182,7 @@ def test_fault_for_one_order_spares_the_others(wechatpay: WechatpayMerchant, fau
     """Also when the request names the order by the provider's number."""
     wechatpay.paid()
     wechatpay.paid("FY202600000002")
-    mchid = wechatpay.keyring.identities.mchid
+    mchid = wechatpay.keys.identity.mchid
     transaction_id = body(wechatpay.query())["transaction_id"]
     faults.add("timeout_before_commit", out_trade_no=WECHATPAY_NUMBER)
 
@@ -227,10 +229,19 @@ def test_fault_rule_that_means_nothing_is_refused(faults: FaultBoard, rule: dict
     assert faults.in_force() == []
 
 
+def test_gbk_fault_spares_a_provider_that_writes_no_gbk(wechatpay: WechatpayMerchant, faults: FaultBoard) -> None:
+    """The answer is as ever, and the rule is not used up."""
+    faults.add("gbk_body", times=1)
+    answer = wechatpay.create()
+    wechatpay.check(dict(answer.headers), answer.body)
+
+    assert answer.status == 200
+    assert len(faults.in_force()) == 1
+
+
 def test_every_fault_is_documented() -> None:
-    """docs/sandbox.md lists each name."""
-    from pathlib import Path
-
+    """docs/sandbox.md lists each name, a party's own too."""
     text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text("utf-8")
+    faults = [*Fault, *(fault for kind in all_kinds().values() for fault in kind.faults or ())]
 
-    assert [fault.value for fault in Fault if f"`{fault.value}`" not in text] == []
+    assert [fault.value for fault in faults if f"`{fault.value}`" not in text] == []

@@ -1,15 +1,16 @@
 """Bindings, reviews and balances of the shared account's platform, and what it thinks of requests it cannot trust."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 pytest.importorskip("gmssl_pyx")
 
-from sandbox.clock import SandboxClock
 from sandbox.faults import FaultBoard
-from sandbox.keyring import Keyring
+from sandbox.frame import Surroundings
+from sandbox.shared_account.keys import SharedAccountKeys
 from sandbox.shared_account.simulator import ROUTES, SharedAccountSimulator
 from sandbox.wire import PayRefused
 from tests.sandbox.merchants import Inbox
@@ -179,12 +180,12 @@ def test_unknown_address_and_closed_operations_are_refused(channel: Channel) -> 
 @pytest.mark.parametrize("form", ["raw", "der"])
 @pytest.mark.parametrize("user_id", ["default", "app_secret"])
 def test_both_signature_forms_and_user_ids_work_end_to_end(
-    keyring: Keyring, clock: SandboxClock, inbox: Inbox, form: str, user_id: str
+    channel: Channel, inbox: Inbox, surroundings: Callable[[str], Surroundings], form: str, user_id: str
 ) -> None:
     """Request, answer and callback; the other form and the other user ID are refused."""
-    faults = FaultBoard(clock)
+    keyring, clock = channel.keyring, channel.clock
     simulator = SharedAccountSimulator(
-        keyring, clock=clock, faults=faults, post=inbox.post, signature_form=form, sm2_user_id=user_id
+        keyring.of(SharedAccountKeys), surroundings("shared_account"), signature_form=form, sm2_user_id=user_id
     )
     channel = Channel(keyring, clock, simulator, der=form == "der")
     other = channel.secret.encode()

@@ -21,7 +21,7 @@ def test_sandbox_runs_without_the_library(
     opened = open_keyring(folder)
     client = create_sandbox(opened, clock=clock).test_client()
 
-    assert opened.shared_account is None
+    assert "shared_account" not in opened.keys
     assert [path.name for path in folder.glob("shared_account_*")] == []
     assert client.get("/").status_code == 200
     assert client.post("/shared_account/sa/pay/query").status_code == 404

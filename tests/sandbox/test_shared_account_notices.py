@@ -13,22 +13,10 @@ from sandbox.app import Sandbox, create_sandbox
 from sandbox.clock import SandboxClock
 from sandbox.faults import FaultBoard
 from sandbox.keyring import Keyring, open_keyring
+from sandbox.shared_account.simulator import SharedAccountSimulator
 from tests.sandbox.conftest import START
 from tests.sandbox.merchants import NOTIFY_URL, Inbox
 from tests.sandbox.shared_account_channel import NUMBER, OWNER, Channel, Untrusted
-
-
-def test_keyring_made_without_the_library_is_completed(keyring: Keyring, tmp_path: Path) -> None:
-    """The next start makes the files, the one after reads them; the rest stays."""
-    folder = tmp_path / "ring"
-    shutil.copytree(keyring.folder, folder, ignore=shutil.ignore_patterns("shared_account_*"))
-
-    opened = open_keyring(folder)
-
-    assert opened.shared_account is not None
-    assert opened.shared_account == open_keyring(folder).shared_account
-    assert opened.merchant_certificate == keyring.merchant_certificate
-    assert opened.shared_account.app_secret not in repr(opened) + repr(opened.shared_account)
 
 
 def test_keyring_with_another_key_is_refused(keyring: Keyring, tmp_path: Path) -> None:
@@ -140,10 +128,9 @@ def test_charge_without_an_address_tells_nobody(channel: Channel, inbox: Inbox) 
 @pytest.mark.parametrize("choice", ["pay", "cancel"])
 def test_person_decides_in_the_browser(keyring: Keyring, clock: SandboxClock, inbox: Inbox, choice: str) -> None:
     """Over HTTP: bind, wait for review, 通过, charge, the page, 支付 or 取消."""
-    app = create_sandbox(keyring, post=inbox.post, clock=clock, settle_seconds=None)
+    app = create_sandbox(keyring, post=inbox.post, clock=clock, options={"shared_account": {"settle_seconds": None}})
     sandbox: Sandbox = app.extensions["sandbox"]
-    assert sandbox.shared_account is not None
-    channel = Channel(keyring, clock, sandbox.shared_account, prefix="/shared_account")
+    channel = Channel(keyring, clock, sandbox.of(SharedAccountSimulator), prefix="/shared_account")
     client = app.test_client()
     client.post("/control/faults", json={"fault": "binding_waits", "operation": "bind"})
     bind_id = channel.bind()
@@ -168,8 +155,7 @@ def test_control_drives_the_shared_account(keyring: Keyring, clock: SandboxClock
     """Account, bindings, faults, pay, books, callbacks and rotation."""
     app = create_sandbox(keyring, post=inbox.post, clock=clock)
     sandbox: Sandbox = app.extensions["sandbox"]
-    assert sandbox.shared_account is not None
-    channel = Channel(keyring, clock, sandbox.shared_account, prefix="/shared_account")
+    channel = Channel(keyring, clock, sandbox.of(SharedAccountSimulator), prefix="/shared_account")
     client = app.test_client()
     named = {"provider": "shared_account", "out_trade_no": NUMBER}
     client.post("/control/account", json={"owner_id_no": OWNER["ownerIdNo"], "balance_fen": 50000})

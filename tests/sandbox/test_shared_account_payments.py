@@ -1,6 +1,7 @@
 """Charges, queries, revokes and statements of the shared account's platform, sound and with faults."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ pytest.importorskip("gmssl_pyx")
 
 from sandbox.clock import SandboxClock
 from sandbox.faults import FaultBoard
+from sandbox.frame import Surroundings
 from sandbox.keyring import Keyring
 from sandbox.shared_account import sm
+from sandbox.shared_account.keys import SharedAccountKeys
 from sandbox.shared_account.simulator import SharedAccountSimulator
 from sandbox.wire import PayRefused
 from tests.sandbox.merchants import Inbox
@@ -111,10 +114,12 @@ def test_charge_can_be_settled_late(channel: Channel, faults: FaultBoard, inbox:
 
 
 def test_person_approves_or_refuses_a_waiting_charge(
-    keyring: Keyring, clock: SandboxClock, faults: FaultBoard, inbox: Inbox
+    keyring: Keyring, clock: SandboxClock, surroundings: Callable[[str], Surroundings]
 ) -> None:
     """Built to wait for a person: nothing happens by itself."""
-    simulator = SharedAccountSimulator(keyring, clock=clock, faults=faults, post=inbox.post, settle_seconds=None)
+    simulator = SharedAccountSimulator(
+        keyring.of(SharedAccountKeys), surroundings("shared_account"), settle_seconds=None
+    )
     channel = Channel(keyring, clock, simulator)
     channel.charge(expireTime="20260302000000")
     clock.advance(3600)

@@ -1,8 +1,6 @@
 """UnionPay in the application: its paths, the payer's page with the front return, control, and older keyrings."""
 
-import json
 from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -12,7 +10,9 @@ from flask.testing import FlaskClient
 
 from sandbox.app import Sandbox, create_sandbox
 from sandbox.clock import SandboxClock
-from sandbox.keyring import Keyring, load_keyring, open_keyring
+from sandbox.keyring import Keyring
+from sandbox.unionpay.keys import UnionpayKeys
+from sandbox.unionpay.simulator import UnionpaySimulator
 from tests.sandbox.merchants import Inbox
 from tests.sandbox.unionpay_merchant import FRONT_URL, NUMBER, UnionpayMerchant
 
@@ -32,7 +32,7 @@ def client(app: Flask) -> FlaskClient:
 @pytest.fixture
 def merchant(app: Flask, keyring: Keyring, clock: SandboxClock) -> UnionpayMerchant:
     sandbox: Sandbox = app.extensions["sandbox"]
-    return UnionpayMerchant(keyring, clock, sandbox.unionpay, prefix="/unionpay")
+    return UnionpayMerchant(keyring, clock, sandbox.of(UnionpaySimulator), prefix="/unionpay")
 
 
 class Form(HTMLParser):
@@ -137,23 +137,6 @@ def test_keyring_holds_the_merchants_pfx(keyring: Keyring) -> None:
     content = keyring.path("unionpay_merchant_sign.pfx").read_bytes()
     key, certificate, _ = pkcs12.load_key_and_certificates(content, b"000000")
 
-    assert certificate == keyring.unionpay.merchant_certificate
+    assert certificate == keyring.of(UnionpayKeys).merchant_certificate
     assert key is not None
-    assert key.public_key() == keyring.unionpay.merchant_private_key.public_key()
-
-
-def test_keyring_made_before_unionpay_is_completed(keyring: Keyring, tmp_path: Path) -> None:
-    """Nothing that was there changes; a second opening finds it complete."""
-    for path in keyring.folder.iterdir():
-        if not path.name.startswith("unionpay_"):
-            (tmp_path / path.name).write_bytes(path.read_bytes())
-    fields = json.loads((tmp_path / "identities.json").read_text("utf-8"))
-    del fields["mer_id"]
-    (tmp_path / "identities.json").write_text(json.dumps(fields), "utf-8")
-
-    opened = open_keyring(tmp_path)
-
-    assert opened.identities == keyring.identities
-    assert opened.platform_certificate == keyring.platform_certificate
-    assert opened.unionpay.sign_certificate == open_keyring(tmp_path).unionpay.sign_certificate
-    assert opened.unionpay.middle.certificate == load_keyring(tmp_path).unionpay.middle.certificate
+    assert key.public_key() == keyring.of(UnionpayKeys).merchant_private_key.public_key()

@@ -122,7 +122,7 @@ def test_notice_of_somebody_else_is_not_trusted(
 
 def test_stranger_differs_from_the_genuine_in_its_key_alone(unionpay: UnionpayMerchant) -> None:
     """The same names as the chain's: comparing names is not enough."""
-    keys = unionpay.keyring.unionpay
+    keys = unionpay.keys
 
     assert keys.stranger_certificate.subject == keys.sign_certificate.subject
     assert keys.stranger_certificate.issuer == keys.middle.certificate.subject
@@ -321,7 +321,7 @@ def test_settlement_file_has_the_vectors_layers_and_lines(unionpay: UnionpayMerc
     clock.advance(86_400)
     answer = unionpay.file("0301")
     files = unpacked(answer)
-    mer_id = unionpay.keyring.identities.mer_id
+    mer_id = unionpay.keys.identity.mer_id
     paid, refunded = files[f"INN26030188ZM_{mer_id}"].splitlines(keepends=True)
 
     assert set(answer) == ANSWERS["file_download_response"]

@@ -250,7 +250,7 @@ def test_encryption_certificate_is_handed_out(unionpay: UnionpayMerchant) -> Non
     answer = unionpay.ask("keys")
     handed = x509.load_pem_x509_certificate(answer["encryptPubKeyCert"].encode())
 
-    assert handed == unionpay.keyring.unionpay.encryption_certificate
+    assert handed == unionpay.keys.encryption_certificate
     assert answer["certType"] == "01"
 
 

@@ -61,7 +61,7 @@ def test_trade_bill_has_the_vectors_layout_and_the_books_sums(traded: WechatpayM
     assert [row["交易状态"] for row in rows] == ["SUCCESS", "SUCCESS", "REFUND"]
     assert [row["微信订单号"] for row in rows[:2]] == [entry["provider_trade_no"] for entry in books["payments"]]
     assert (rows[2]["商户退款单号"], rows[2]["申请退款金额"], rows[2]["退款状态"]) == ("RF1", "1.01", "SUCCESS")
-    assert [row["特约商户号"] for row in rows] == ["0", traded.keyring.identities.sub_mchids[0], "0"]
+    assert [row["特约商户号"] for row in rows] == ["0", traded.keys.identity.sub_mchids[0], "0"]
 
 
 def test_trade_bill_rows_agree_with_the_vector_where_values_are_fixed(traded: WechatpayMerchant) -> None:
@@ -95,7 +95,7 @@ def test_trade_bill_kinds_have_their_columns(traded: WechatpayMerchant, kind: st
 
 def test_trade_bill_of_one_sub_merchant_has_its_rows_alone(traded: WechatpayMerchant) -> None:
     """sub_mchid filters."""
-    sub_mchid = traded.keyring.identities.sub_mchids[0]
+    sub_mchid = traded.keys.identity.sub_mchids[0]
 
     content = fetched(traded, f"/v3/bill/tradebill?bill_date=2026-03-01&sub_mchid={sub_mchid}")
 
@@ -145,20 +145,20 @@ def test_certificates_decrypt_and_grow_with_rotation(wechatpay: WechatpayMerchan
     answer = wechatpay.call("GET", "/v3/certificates")
     listed = body(answer)["data"]
     certificates = [
-        x509.load_pem_x509_certificate(unsealed(wechatpay.keyring.apiv3_key, item["encrypt_certificate"]))
+        x509.load_pem_x509_certificate(unsealed(wechatpay.keys.apiv3_key, item["encrypt_certificate"]))
         for item in listed
     ]
 
     assert sorted(listed[0]) == SHAPES["certificate"]
     assert sorted(listed[0]["encrypt_certificate"]) == SHAPES["encrypt_certificate"]
     assert [item["serial_no"] for item in listed] == [key_serial_text(item) for item in certificates]
-    assert [item["serial_no"] for item in listed] == [wechatpay.keyring.identities.platform_serial, serial]
+    assert [item["serial_no"] for item in listed] == [wechatpay.keys.identity.platform_serial, serial]
     assert answer.headers["Wechatpay-Serial"] == serial
 
 
 def test_certificates_are_not_served_in_public_key_mode(wechatpay: WechatpayMerchant) -> None:
     """404: configure the public key instead."""
-    key_id = wechatpay.keyring.identities.public_key_id
+    key_id = wechatpay.keys.identity.public_key_id
 
     answer = wechatpay.call("GET", "/v3/certificates", serial=key_id)
 

@@ -71,7 +71,7 @@ def test_callback_of_a_public_key_order_is_signed_with_the_public_key(
     wechatpay: WechatpayMerchant, clock: SandboxClock, inbox: Inbox
 ) -> None:
     """Orders made under PUB_KEY_ID are notified under it."""
-    key_id = wechatpay.keyring.identities.public_key_id
+    key_id = wechatpay.keys.identity.public_key_id
     wechatpay.call("POST", "/v3/pay/transactions/jsapi", wechatpay.order(), serial=key_id)
     wechatpay.simulator.pay(NUMBER)
     clock.advance()
@@ -128,7 +128,7 @@ def test_callback_after_rotation_is_signed_with_the_new_certificate(
     serial = wechatpay.simulator.rotate_certificate()
     clock.advance(15)
 
-    assert [wechatpay.keyring.identities.platform_serial, serial] == [
+    assert [wechatpay.keys.identity.platform_serial, serial] == [
         headers["Wechatpay-Serial"] for _, headers, _ in inbox.received
     ]
 
@@ -239,7 +239,7 @@ def test_callback_wrong_serial_names_a_certificate_nobody_has(
     _, headers, body = inbox.received[0]
 
     wechatpay.check(headers, body)
-    assert wechatpay.keyring.identities.platform_serial != headers["Wechatpay-Serial"]
+    assert wechatpay.keys.identity.platform_serial != headers["Wechatpay-Serial"]
 
 
 def test_callback_amount_differs_is_validly_signed(

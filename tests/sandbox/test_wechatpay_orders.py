@@ -41,7 +41,7 @@ def test_order_of_every_kind_is_created_paid_and_queried(
     content = body_for(wechatpay, kind, partner=partner)
     created = wechatpay.call("POST", f"{path}/{kind}", content)
     number = content["out_trade_no"]
-    ids = wechatpay.keyring.identities
+    ids = wechatpay.keys.identity
     asked = f"sp_mchid={ids.mchid}&sub_mchid={ids.sub_mchids[0]}" if partner else f"mchid={ids.mchid}"
     unpaid = body(wechatpay.call("GET", f"{path}/out-trade-no/{number}?{asked}"))
     wechatpay.simulator.pay(number)
@@ -66,7 +66,7 @@ def test_answer_is_signed_and_shaped_like_the_vectors(wechatpay: WechatpayMercha
 
 def test_answer_in_public_key_mode_is_signed_with_the_public_key(wechatpay: WechatpayMerchant) -> None:
     """The answer follows the request's Wechatpay-Serial."""
-    key_id = wechatpay.keyring.identities.public_key_id
+    key_id = wechatpay.keys.identity.public_key_id
 
     answer = wechatpay.call("POST", "/v3/pay/transactions/jsapi", wechatpay.order(), serial=key_id)
 
@@ -192,7 +192,7 @@ def test_query_of_an_unknown_order_is_not_found(wechatpay: WechatpayMerchant) ->
 
 def test_query_for_another_sub_merchant_is_not_allowed(wechatpay: WechatpayMerchant) -> None:
     """An order belongs to the sub merchant it was made for."""
-    ids = wechatpay.keyring.identities
+    ids = wechatpay.keys.identity
     wechatpay.call("POST", "/v3/pay/partner/transactions/jsapi", wechatpay.partner_order())
     path = "/v3/pay/partner/transactions/out-trade-no/FY202600000002"
 
@@ -275,7 +275,7 @@ def test_request_with_another_path_than_signed_is_sign_error(wechatpay: Wechatpa
     path = "/v3/pay/transactions/out-trade-no/FY202600000001"
     headers = wechatpay.headers("GET", path, b"")
 
-    answer = wechatpay.simulator.answer("GET", f"{path}?mchid={wechatpay.keyring.identities.mchid}", headers, b"")
+    answer = wechatpay.simulator.answer("GET", f"{path}?mchid={wechatpay.keys.identity.mchid}", headers, b"")
 
     assert code(answer) == (401, "SIGN_ERROR")
 
@@ -283,7 +283,7 @@ def test_request_with_another_path_than_signed_is_sign_error(wechatpay: Wechatpa
 @pytest.mark.parametrize("name", ["Accept", "User-Agent"])
 def test_request_without_accept_or_user_agent_is_refused(wechatpay: WechatpayMerchant, name: str) -> None:
     """The error says so."""
-    path = f"/v3/pay/transactions/out-trade-no/FY202600000001?mchid={wechatpay.keyring.identities.mchid}"
+    path = f"/v3/pay/transactions/out-trade-no/FY202600000001?mchid={wechatpay.keys.identity.mchid}"
     headers = wechatpay.headers("GET", path, b"")
     del headers[name]
 

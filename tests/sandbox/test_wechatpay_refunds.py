@@ -116,7 +116,7 @@ def test_refund_by_transaction_id_wins_over_the_merchant_number(wechatpay: Wecha
 
 def test_partner_refund_needs_its_sub_merchant(wechatpay: WechatpayMerchant) -> None:
     """In the refund and in its query."""
-    sub_mchid = wechatpay.keyring.identities.sub_mchids[0]
+    sub_mchid = wechatpay.keys.identity.sub_mchids[0]
     wechatpay.call("POST", "/v3/pay/partner/transactions/jsapi", wechatpay.partner_order())
     wechatpay.simulator.pay("FY202600000002")
     content = wechatpay.refund("FY202600000002", "RF1", 1, 42001)

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from sandbox.clock import SandboxClock
 from sandbox.keyring import Keyring
 from sandbox.unionpay import UnionpaySimulator
+from sandbox.unionpay.keys import UnionpayKeys
 from sandbox.wire import Answer
 from tests.sandbox.merchants import NOTIFY_URL
 
@@ -51,6 +52,10 @@ class UnionpayMerchant:
     prefix: str = ""
     encoding: str = "UTF-8"
 
+    @property
+    def keys(self) -> UnionpayKeys:
+        return self.keyring.of(UnionpayKeys)
+
     def fields(self, kind: str, **changes: str) -> dict[str, str]:
         """A signed request; an empty value takes a field away."""
         _, txn_type, txn_sub_type, biz_type = PLACES[kind]
@@ -58,8 +63,8 @@ class UnionpayMerchant:
             "version": "5.1.0",
             "encoding": self.encoding,
             "signMethod": "01",
-            "certId": str(self.keyring.unionpay.merchant_certificate.serial_number),
-            "merId": self.keyring.identities.mer_id,
+            "certId": str(self.keys.merchant_certificate.serial_number),
+            "merId": self.keys.identity.mer_id,
             "accessType": "0",
             "txnType": txn_type,
             "txnSubType": txn_sub_type,
@@ -72,7 +77,7 @@ class UnionpayMerchant:
 
     def sign(self, fields: dict[str, str]) -> str:
         signed = hashed(fields, "gbk" if fields.get("encoding", "").upper() == "GBK" else "utf-8")
-        key = self.keyring.unionpay.merchant_private_key
+        key = self.keys.merchant_private_key
         return base64.b64encode(key.sign(signed, padding.PKCS1v15(), hashes.SHA256())).decode()
 
     def post(self, kind: str, fields: dict[str, str]) -> Answer:

@@ -117,7 +117,7 @@ def test_order_for_a_paid_premium_is_refused_until_it_is_refunded(world: World) 
     ids=["shortest", "too_short", "longest", "too_long"],
 )
 def test_expiry_at_the_bounds_opens_and_one_past_them_is_refused(world: World, life: timedelta, opens: bool) -> None:
-    """Two minutes to ninety days."""
+    """Two minutes to four hundred days."""
     reply = world.open_reply("C-1", expires_at=world.clock.now() + life)
 
     if opens:

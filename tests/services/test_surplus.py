@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.order import Order, Payment, TaskKind
-from gateway.domain.provider import RawCallback
+from gateway.domain.provider import RawCallback, RequestRefused
 from gateway.domain.states import OrderState, PaymentState, RefundReason, RefundState
 from gateway.services.ask_provider import ask_payment
 from tests.support.databases import Database
@@ -241,4 +241,39 @@ def test_premium_paid_and_wholly_refunded_by_one_message_is_free(world: World) -
     assert world.order(order.id).amount_refunded_fen == AMOUNT_FEN
     assert world.store.read().slot_holder(order.slot) is None
     assert world.open("C-2", subject=subject()).state is OrderState.OPEN
+    assert_invariants(world.store)
+
+
+def test_refund_we_owe_goes_out_again_under_a_new_number_when_it_has_failed(world: World) -> None:
+    """The provider refuses three for good; the next one is written in the same commit, and due later each time."""
+    order = world.open()
+    first, second = world.start(order), world.start(order, "beta")
+    world.pay(first)
+    world.pay(second)
+    waits = []
+    for _ in range(3):
+        world.beta.script("refund", RequestRefused("refused", code="USER_ACCOUNT_CLOSED"))
+        world.work()
+        assert_invariants(world.store)
+        due_at = world.task(TaskKind.REFUND, world.refunds(order)[-1].id).due_at
+        waits.append((due_at - world.clock.now()).total_seconds())
+        world.clock.advance(seconds=waits[-1])
+    world.work()
+    refunds = world.refunds(order)
+
+    assert [RefundState.FAILED] * 3 + [RefundState.SUBMITTED] == [refund.state for refund in refunds]
+    assert [600.0, 3600.0, 21600.0] == waits
+    assert len({refund.out_refund_no for refund in refunds}) == 4
+    assert {RefundReason.SURPLUS} == {refund.reason for refund in refunds}
+    assert world.kinds(order).count("refund_issued_again") == 3
+
+
+def test_refund_that_was_asked_for_is_not_issued_again_when_it_has_failed(world: World) -> None:
+    """The app hears of it and decides."""
+    order, _ = world.paid()
+    refund = world.refund(order)
+    world.alpha.script("refund", RequestRefused("refused", code="USER_ACCOUNT_CLOSED"))
+    world.work()
+
+    assert [(refund.id, RefundState.FAILED)] == [(one.id, one.state) for one in world.refunds(order)]
     assert_invariants(world.store)

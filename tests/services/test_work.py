@@ -1,7 +1,9 @@
 """The worker: every open question is asked again until evidence or a person ends it."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +15,7 @@ from gateway.domain.report import ReportedState
 from gateway.domain.schedule import QUERY_PAUSES, pause
 from gateway.domain.states import OrderState, PaymentState
 from gateway.services.tasks import due_task
-from gateway.services.work import LEASE
+from gateway.services.work import LEASE, Worker
 from gateway.store import StoreUnavailable
 from tests.support.invariants import assert_invariants
 from tests.support.world import APP, World
@@ -36,6 +38,8 @@ def test_query_finds_the_payment_whose_callback_was_lost(world: World) -> None:
 
 def test_query_without_verdict_comes_again_after_growing_pauses(world: World) -> None:
     """10, 20, 30 … seconds, then every hour, never ending by itself."""
+    world.deps = replace(world.deps, settings=replace(world.deps.settings, payment_ttl_seconds=30 * 86400))
+    world.worker = Worker(world.deps)
     order = world.open(expires_at=world.clock.now() + timedelta(days=30))
     payment = world.start(order)
     looks = []
@@ -47,6 +51,41 @@ def test_query_without_verdict_comes_again_after_growing_pauses(world: World) ->
 
     assert looks == [*QUERY_PAUSES, 3600, 3600, 3600, 3600]
     assert world.alpha.numbers("query") == [payment.out_trade_no] * 13
+
+
+def test_payment_whose_own_life_is_over_is_shut_and_its_order_lives_on(world: World) -> None:
+    """An order may be owed for months; a payer who went away two hours ago is not waited for."""
+    order = world.open(expires_at=world.clock.now() + timedelta(days=122))
+    payment = world.start(order)
+    world.clock.advance(hours=1, minutes=59, seconds=59)
+    world.work()
+    assert (world.payment(payment.id).state, world.alpha.count("close")) == (PaymentState.PENDING, 0)
+    world.clock.advance(hours=1)
+    world.work()
+
+    assert payment.expires_at == payment.created_at + timedelta(hours=2)
+    assert (world.payment(payment.id).state, world.alpha.count("close")) == (PaymentState.CLOSED, 1)
+    assert world.order(order.id).state is OrderState.OPEN
+    assert world.start(order).state is PaymentState.PENDING
+    assert_invariants(world.store)
+
+
+def test_payment_near_the_end_of_its_order_ends_with_it(world: World) -> None:
+    """A payment never outlives its order."""
+    order = world.open(expires_at=world.clock.now() + timedelta(minutes=30))
+
+    assert world.start(order).expires_at == order.expires_at
+
+
+def test_resume_of_a_payment_whose_life_is_over_is_told_to_start_another(world: World) -> None:
+    """The payer could not finish it; the stored answer says so."""
+    order, request = world.open(expires_at=world.clock.now() + timedelta(days=30)), world.request()
+    world.alpha.script("create", NoVerdict("time-out", code="TIMEOUT"))
+    assert world.start_reply(order, request=request).status == 202
+    world.clock.advance(hours=1, minutes=59, seconds=1)
+
+    assert json.loads(world.start_reply(order, request=request).body)["code"] == "payment_expired"
+    assert world.alpha.count("create") == 1
 
 
 @pytest.mark.parametrize(

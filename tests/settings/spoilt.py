@@ -1,5 +1,6 @@
 """Every way to spoil one place of the valid configuration, and the one fault that must come of it."""
 
+from gateway.domain.entry import ENTRY_KINDS
 from tests.settings.configuration import ACCOUNT, APP, CANARY, DATA_KEY, DIGEST_A
 
 REFERENCE = 'must be a reference, "file:…" or "env:…"'
@@ -123,6 +124,11 @@ SPOILT = {
         f"order_ttl_seconds = 604801\n{APP}",
         "gateway.order_ttl_seconds: must be a whole number, 60 to 604800",
     ),
+    "payment_ttl_too_short": (
+        APP,
+        f"payment_ttl_seconds = 119\n{APP}",
+        "gateway.payment_ttl_seconds: must be a whole number, 120 to 604800",
+    ),
     "proxies_true": (APP, f"trusted_proxies = true\n{APP}", "gateway.trusted_proxies: must be a whole number, 0 to 8"),
     "body_fraction": (
         APP,
@@ -143,7 +149,7 @@ SPOILT = {
     "entry_not_a_word": (
         "mini_program",
         "mini program",
-        "apps.demo.entry: must be a word of lower-case letters, digits and _",
+        f"apps.demo.entry: must be one of {', '.join(ENTRY_KINDS)}",
     ),
     "api_key_in_clear": (
         f"sha256:{DIGEST_A}",
@@ -203,8 +209,18 @@ SPOILT = {
     ),
     "app_method_of_absent_provider": (
         'entry = "',
-        'methods = ["wechatpay.jsapi", "alipay.wap"]\nentry = "',
+        'methods = ["wechatpay.mini_program", "otherpay.wap"]\nentry = "',
         "apps.demo.methods[1]: names a provider that no account has",
+    ),
+    "app_method_that_cannot_work_in_its_entry": (
+        'entry = "',
+        'methods = ["wechatpay.mini_program", "wechatpay.h5"]\nentry = "',
+        "apps.demo.methods[1]: cannot work in an entry of the kind mini_program (微信小程序)",
+    ),
+    "app_method_in_an_entry_that_starts_no_payment": (
+        'entry = "mini_program"',
+        'entry = "tax_side"\nmethods = ["wechatpay.native"]',
+        "apps.demo.methods[0]: cannot work in an entry of the kind tax_side (税务侧（只报送缴费记录）)",
     ),
     "app_is_not_a_table": (APP, "[apps]\ndemo = 5\n", "apps.demo: must be a table"),
     "apps_is_a_list": (APP, "[[apps]]\na = 1\n", "apps: must hold tables"),

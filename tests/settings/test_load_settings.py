@@ -32,11 +32,12 @@ def test_load_with_only_required_keys_takes_defaults(configuration: Configuratio
     assert settings.public_base_url == "https://pay.example.test"
     assert (
         settings.order_ttl_seconds,
+        settings.payment_ttl_seconds,
         settings.body_bytes_max,
         settings.trusted_proxies,
         settings.bare_callbacks,
         settings.log_level,
-    ) == (7200, 65536, 0, False, "info")
+    ) == (7200, 7200, 65536, 0, False, "info")
     assert {
         "city": AccountConfig(
             name="city",
@@ -57,7 +58,7 @@ def test_load_with_only_required_keys_takes_defaults(configuration: Configuratio
 def test_load_with_every_key_keeps_every_value(configuration: Configuration) -> None:
     """Nothing that an operator wrote is lost."""
     gateway = GATEWAY + (
-        "order_ttl_seconds = 1801\nbody_bytes_max = 70001\ntrusted_proxies = 2\n"
+        "order_ttl_seconds = 1801\npayment_ttl_seconds = 1802\nbody_bytes_max = 70001\ntrusted_proxies = 2\n"
         'bare_callbacks = true\nlog_level = "debug"\n'
     )
     app = APP.replace('"]', f'", "sha256:{DIGEST_B}"]') + (
@@ -73,11 +74,12 @@ def test_load_with_every_key_keeps_every_value(configuration: Configuration) -> 
 
     assert (
         settings.order_ttl_seconds,
+        settings.payment_ttl_seconds,
         settings.body_bytes_max,
         settings.trusted_proxies,
         settings.bare_callbacks,
         settings.log_level,
-    ) == (1801, 70001, 2, True, "debug")
+    ) == (1801, 1802, 70001, 2, True, "debug")
     assert settings.apps["demo"] == AppSettings(
         name="demo",
         entry="mini_program",
@@ -255,3 +257,13 @@ def test_private_file_that_everyone_may_read_is_a_warning(
 
     warning = f"accounts.city.{key}: every user of this machine may read {path}; take the right away (chmod 600)"
     assert ((warning,) if warned else ()) == loaded.warnings
+
+
+def test_institutions_that_collect_may_share_a_division(configuration: Configuration) -> None:
+    """Payments begin at the bank: nobody has to choose between two of them."""
+    banks = "".join(
+        f'[accounts.{name}]\nprovider = "bank_bbp"\n[accounts.{name}.billers]\nYB1 = ["341200"]\n'
+        for name in ("rural", "postal")
+    )
+
+    assert {"city", "rural", "postal"} == set(configuration.load(VALID + banks).accounts)

@@ -134,6 +134,7 @@ FOR_FAMILIES = {"rows", "all", "one", "write"}
 
 WRITES = {
     "insert",
+    "insert_first",
     "update",
     "schedule",
     "drop_task",

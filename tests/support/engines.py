@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.store.engine import Batch
 from gateway.store.rows import ROW_MAPS
-from gateway.store.statements import Write
+from gateway.store.write import Write
 
 _ROW_MAP_OF_TABLE = {row_map.table.name: row_map for row_map in ROW_MAPS.values()}
 _PLACES = {
@@ -17,6 +17,8 @@ _PLACES = {
     "own_key": ("idempotency_keys", 3, 5),
     "finish_key": ("idempotency_keys", 3, 5),
     "use_nonce": ("request_nonces", 0, 2),
+    "move_webhook_message": ("webhook_messages", -3, -1),
+    "move_webhook_endpoint": ("webhook_endpoints", -2, -1),
 }
 
 

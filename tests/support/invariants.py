@@ -7,6 +7,7 @@ from typing import Any
 from gateway.domain.clock import moment
 from gateway.domain.events import CHAIN_START, event_hash
 from gateway.store import Store
+from tests.support.webhook_invariants import assert_webhooks
 
 _OPEN = {"created", "pending", "unknown"}
 _UNDER_WAY = {"requested", "submitted", "unknown", "abnormal"}
@@ -77,11 +78,13 @@ def assert_invariants(store: Store) -> None:
     """
     Fail when any of these does not hold: one kept payment per order; every other paid payment on its way back whole;
     one unrefunded paid order per premium slot; refunds within their payment; evidence for every verdict; the event
-    chain whole and telling the current states; the ledger agreeing with the states; a next look for everything open.
+    chain whole and telling the current states; the ledger agreeing with the states; a next look for everything open;
+    what an app is to be told delivered, dead, or with a next look.
     """
     books = _read(store)
     for check in (_kept, _sent_back, _slots, _refund_sums, _evidence, _chains, _ledger, _next_looks):
         check(books)
+    assert_webhooks(store)
 
 
 def _kept(books: _Books) -> None:

@@ -15,6 +15,7 @@ from werkzeug.test import Client, TestResponse
 
 from gateway.app import World as GatewayWorld
 from gateway.app import create_app
+from gateway.domain.operator import Operator, Role
 from gateway.domain.provider import RawCallback
 from gateway.domain.secret import Secret
 from gateway.services.work import Worker
@@ -86,6 +87,12 @@ def signed_headers(
     }
 
 
+OPERATOR_KEY = "test-key-of-the-operator-on-duty"
+OPERATORS = {
+    "on-duty": Operator(name="on-duty", role=Role.OPERATOR, api_key_digests=(digest(OPERATOR_KEY),)),
+}
+
+
 class Conformity:
     """Says how an answer differs from what the OpenAPI document promises."""
 
@@ -131,7 +138,7 @@ class Front(World):
 
     def __init__(self, store: Store, database_url: str, **changes: Any) -> None:
         super().__init__(store)
-        members = {"apps": APPS, "database_url": Secret(database_url)} | changes
+        members = {"apps": APPS, "operators": OPERATORS, "database_url": Secret(database_url)} | changes
         self.settings: Settings = replace(SETTINGS, **members)
         self.deps = replace(self.deps, settings=self.settings)
         self.worker = Worker(self.deps)

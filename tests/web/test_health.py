@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.gate import FAILURES_TO_OPEN, Gate, GateLimits
 from gateway.domain.secret import Secret
 from gateway.store import open_store, upgrade
 from tests.web.both import BOTH
@@ -41,8 +42,25 @@ def test_readyz_is_ok_when_all_is_well(front: Front) -> None:
         "checks": {
             "database": {"status": "ok"},
             "keys": {"status": "ok", "ended": [], "ending_within_30_days": []},
+            "providers": {"status": "ok", "breakers_open": []},
         },
     }
+
+
+def test_readyz_and_metrics_show_an_open_breaker(front: Front) -> None:
+    """A provider that fails is a warning: this process still serves the others."""
+    gate = Gate(front.clock, GateLimits())
+    front.deps.gates["alpha_main"] = gate  # type: ignore[index]  # the tests' world has a plain dictionary
+    for _ in range(FAILURES_TO_OPEN):
+        gate.enter()
+        gate.leave(answered=False)
+    response = front.client.get("/readyz")
+    metrics = front.client.get("/metrics").text
+
+    assert (200, "ok") == (response.status_code, response.get_json()["status"])
+    assert {"status": "warning", "breakers_open": ["alpha_main"]} == response.get_json()["checks"]["providers"]
+    assert 'jiaofei_breaker_state{account="alpha_main",state="open"} 1.0' in metrics
+    assert 'jiaofei_breaker_state{account="alpha_main",state="closed"} 0.0' in metrics
 
 
 def test_readyz_fails_when_the_database_is_down(front: Front) -> None:

@@ -21,7 +21,7 @@ def work(deps):
 
 if __name__ == "__main__":
     clock = SimpleNamespace(now=lambda: None)
-    deps = SimpleNamespace(store=Down(), clock=clock, providers={})
+    deps = SimpleNamespace(store=Down(), clock=clock, providers={}, gates={})
     context = multiprocessing.get_context("fork")
     for _ in range(2):
         process = context.Process(target=work, args=(deps,))

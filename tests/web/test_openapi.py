@@ -1,5 +1,6 @@
 """The OpenAPI document: valid, complete, and true under generated requests."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.web.front import API_KEY, SUBJECT, Front, Json, bearer, order_body, problem
+from tests.support.collecting import TAX
+from tests.web.front import API_KEY, OPERATOR_KEY, SUBJECT, Front, Json, bearer, order_body, problem
 
 OPERATIONS = [
     ("GET", "/v1/orders"),
@@ -28,6 +30,17 @@ OPERATIONS = [
     ("POST", "/v1/orders/{order_id}/refunds"),
     ("GET", "/v1/payments/{payment_id}"),
     ("GET", "/v1/refunds/{refund_id}"),
+    ("POST", "/v1/collections"),
+    ("POST", "/v1/collections/csv"),
+    ("GET", "/v1/collections"),
+    ("GET", "/v1/collections/{collection_id}"),
+    ("POST", "/v1/shared-accounts/bindings"),
+    ("POST", "/v1/shared-accounts/bindings/check"),
+    ("POST", "/v1/shared-accounts/bindings/remove"),
+    ("POST", "/v1/shared-accounts/bindings/search"),
+    ("POST", "/v1/shared-accounts/balance"),
+    ("POST", "/ops/v1/replays"),
+    ("GET", "/ops/v1/replays/{replay_id}"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
 ]
@@ -38,6 +51,12 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
+
+
+@pytest.fixture
+def front(make_front: Callable[..., Front]) -> Front:
+    """One agent more than elsewhere, so that there is a collected record to read."""
+    return make_front(agents={TAX.name: TAX})
 
 
 @pytest.fixture
@@ -58,7 +77,7 @@ def test_document_describes_every_call(document: Json, front: Front) -> None:
         (method, rule.rule.replace("<", "{").replace(">", "}"))
         for rule in front.app.url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
-        if rule.endpoint not in ("callbacks", "metrics", "openapi", "docs")
+        if rule.endpoint not in ("callbacks", "bank", "metrics", "openapi", "docs")
     }
 
     assert described == served == set(OPERATIONS)
@@ -118,10 +137,16 @@ def known_ids(front: Front) -> dict[str, str]:
     """Ids of things that exist, so that generated requests reach more than 404."""
     order, payment = front.paid_order("C-1", subject=SUBJECT)
     refund = front.post(f"/v1/orders/{order['order_id']}/refunds", {"client_refund_no": "R-1", "amount_fen": 1})
+    record = {"agent_code": TAX.code, "proof_no": "T-1", "collected_on": "2026-03-01", "amount_fen": 1} | SUBJECT
+    collected = front.post("/v1/collections", {"records": [record]})
+    wanted = {"kind": "query", "ids": [payment["payment_id"]], "why": "because"}
+    replay = front.call("POST", "/ops/v1/replays", body=wanted, credential=OPERATOR_KEY)
     return {
+        "replay_id": replay.get_json()["replay_id"],
         "order_id": order["order_id"],
         "payment_id": payment["payment_id"],
         "refund_id": refund.get_json()["refund_id"],
+        "collection_id": collected.get_json()["results"][0]["collection_id"],
     }
 
 
@@ -129,7 +154,8 @@ GENERATED = [
     pytest.param(method, path, mode, id=f"{mode.value}-{method}-{path}")
     for method, path in OPERATIONS
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
-    if mode is GenerationMode.POSITIVE or path.startswith("/v1/")  # the others have nothing that could be wrong
+    if mode is GenerationMode.POSITIVE
+    or path.startswith(("/v1/", "/ops/"))  # the others have nothing that could be wrong
 ]
 
 
@@ -138,6 +164,7 @@ GENERATED = [
 def test_generated_requests_get_documented_answers(front: Front, method: str, path: str, mode: GenerationMode) -> None:
     """No 500, no status, content type or shape that is not in the document, and nothing invalid is accepted."""
     ids = known_ids(front)
+    credential = OPERATOR_KEY if path.startswith("/ops/") else API_KEY
     operation = schemathesis.openapi.from_wsgi("/openapi.json", front.app)[path][method]
 
     @settings(
@@ -152,6 +179,6 @@ def test_generated_requests_get_documented_answers(front: Front, method: str, pa
     def answers_as_documented(case: Any, known: bool) -> None:
         if known and case.path_parameters:
             case.path_parameters |= {name: ids[name] for name in case.path_parameters}
-        case.call_and_validate(headers=bearer(API_KEY), checks=CHECKS)
+        case.call_and_validate(headers=bearer(credential), checks=CHECKS)
 
     answers_as_documented()

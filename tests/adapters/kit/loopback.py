@@ -138,8 +138,9 @@ def reset(connection: socket.socket) -> None:
     connection.close()
 
 
-def self_signed(folder: Path, host: str = "127.0.0.1") -> Path:
-    """A file with a fresh self-signed certificate of the host and its key; it belongs to nobody."""
+def self_signed(folder: Path, host: str = "127.0.0.1", *, name_of_host: str | None = None) -> Path:
+    """A file with a fresh self-signed certificate of the host (or of a name) and its key; it belongs to nobody."""
+    subject = x509.DNSName(name_of_host) if name_of_host else x509.IPAddress(IPv4Address(host))
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback test")])
     now = datetime.now(UTC)
@@ -151,11 +152,11 @@ def self_signed(folder: Path, host: str = "127.0.0.1") -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(host))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([subject]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
-    file = folder / f"{host}.pem"
+    file = folder / f"{name_of_host or host}.pem"
     file.write_bytes(
         certificate.public_bytes(serialization.Encoding.PEM)
         + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

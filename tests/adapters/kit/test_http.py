@@ -12,9 +12,11 @@ import responses
 from responses.registries import OrderedRegistry
 
 from adapters.kit.http import HttpAnswer, Transport, wire_target
+from gateway.domain.gate import FAILURES_TO_OPEN, Gate, GateLimits
 from gateway.domain.provider import NoVerdict, ProviderError, ProviderUnavailable
 from tests.adapters.kit import loopback
 from tests.adapters.kit.loopback import Loopback, serving
+from tests.support.clock import ManualClock
 
 Behaviour = Callable[[socket.socket, Loopback], None]
 
@@ -391,3 +393,53 @@ def test_error_shows_neither_address_nor_content(behave: Behaviour) -> None:
     assert "oCanary01" not in shown
     assert "127.0.0.1" not in shown
     assert "True" in shown
+
+
+# --- the gate ---------------------------------------------------------------------------------------------------------
+
+
+class WatchedGate(Gate):
+    """A gate that remembers what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__(ManualClock(), GateLimits())
+        self.told: list[bool] = []
+
+    def leave(self, *, answered: bool) -> None:
+        self.told.append(answered)
+        super().leave(answered=answered)
+
+
+@pytest.mark.parametrize(
+    ("line", "healthy"),
+    [
+        ("200 OK", True),
+        ("404 Not Found", True),
+        ("429 Too Many Requests", True),
+        ("500 Oops", False),
+        ("503 No", False),
+    ],
+)
+def test_gate_hears_whether_the_provider_answered(line: str, *, healthy: bool) -> None:
+    """A refusal is an answer; a server's own fault is none."""
+    gate = WatchedGate()
+    with serving(loopback.answering(f"HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n".encode())) as server:
+        ask(server.url, gate=gate)
+
+    assert [healthy] == gate.told
+
+
+def test_gate_hears_of_refused_connections_and_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind an open gate nothing is tried any more."""
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+    gate, client = WatchedGate(), transport()
+    client._gate = gate
+    url = f"http://127.0.0.1:{free_port()}/"
+    codes = []
+    for _ in range(FAILURES_TO_OPEN + 2):
+        with pytest.raises(ProviderUnavailable) as caught:
+            client.send("GET", url, headers={})
+        codes.append(caught.value.code)
+
+    assert [""] * FAILURES_TO_OPEN + ["breaker_open"] * 2 == codes
+    assert [False] * FAILURES_TO_OPEN == gate.told

@@ -16,6 +16,7 @@ from adapters.kit.http import Transport
 from adapters.shared_account.adapter import SharedAccountProvider
 from adapters.shared_account.config import read_config
 from gateway.domain.clock import Clock
+from gateway.domain.order import Person, PremiumSubject
 from gateway.domain.provider import PaymentRef, PaymentRequest, RawCallback, RefundRequest
 from gateway.domain.secret import Secret
 from tests.adapters.shared_account import sm2
@@ -46,6 +47,9 @@ OWNER_ID: Final = "340104198506150002"
 OWNER_NAME: Final = "李建国"
 MEMBER_ID: Final = "340104201809210003"
 MEMBER_NAME: Final = "李小雨"
+
+OWNER: Final = Person(name=OWNER_NAME, id_type="resident_id", id_number=OWNER_ID)
+MEMBER: Final = Person(name=MEMBER_NAME, id_type="resident_id", id_number=MEMBER_ID)
 
 PEOPLE: Final = {
     "ownerIdType": "01",
@@ -245,6 +249,7 @@ def payment(**changes: Any) -> PaymentRequest:
         "expires_at": datetime(2025, 10, 18, 3, 30, 20, tzinfo=UTC),
         "notify_url": NOTIFY,
         "fields": fields(),
+        "subject": subject(),
         **changes,
     }
     return PaymentRequest(**request)
@@ -253,15 +258,23 @@ def payment(**changes: Any) -> PaymentRequest:
 def fields(**changes: str) -> dict[str, str]:
     return {
         "bind_id": BIND_ID,
-        "owner_id_no": OWNER_ID,
+        "owner_id_number": OWNER_ID,
         "owner_name": OWNER_NAME,
-        "member_id_no": MEMBER_ID,
-        "member_name": MEMBER_NAME,
-        "insuplc_admdvs": "340104",
-        "insu_year": "2026",
         "pay_auth_no": PAY_AUTH_NO,
         **changes,
     }
+
+
+def subject(**changes: Any) -> PremiumSubject:
+    """The order's premium."""
+    told: dict[str, Any] = {
+        "region": "340104",
+        "insured_year": 2026,
+        "insurance_kind": "resident_medical",
+        "insured": MEMBER,
+        **changes,
+    }
+    return PremiumSubject(**told)
 
 
 CHECK_DATA: Final = {**PEOPLE, "insuplcAdmdvs": "340104"}

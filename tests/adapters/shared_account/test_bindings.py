@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from adapters.shared_account.bindings import AccountState, Binding, BindingState, Unbinding
+from gateway.domain.bindings import AccountState, Binding, BindingDesk, BindingState, Unbinding
 from gateway.domain.clock import CHINA
 from gateway.domain.provider import NoVerdict
 from tests.adapters.shared_account import peer
@@ -53,7 +53,7 @@ def test_binding_state_is_read_by_the_table(word: str, state: BindingState) -> N
 
 def test_check_tells_the_binding() -> None:
     """Number, relation, and the day from which it holds."""
-    wanted = Binding(state=BindingState.ACTIVE, bind_id=peer.BIND_ID, relation="03", effective_on=date(2025, 9, 1))
+    wanted = Binding(state=BindingState.ACTIVE, bind_id=peer.BIND_ID, relation="child", effective_on=date(2025, 9, 1))
 
     assert wanted == check()
 
@@ -70,10 +70,21 @@ def test_list_tells_every_binding() -> None:
     with playing(peer.answer("sa.bind.list", LIST)):
         found = peer.provider().list_bindings(OWNER)
 
-    assert [("B1", BindingState.ACTIVE, "03"), ("B2", BindingState.IN_REVIEW, "01")] == [
+    assert [("B1", BindingState.ACTIVE, "child"), ("B2", BindingState.IN_REVIEW, "spouse")] == [
         (binding.bind_id, binding.state, binding.relation) for binding in found
     ]
     assert ("340104********0003", peer.MEMBER_NAME) == (found[0].member_id_masked, found[0].member_name)
+
+
+def test_relation_that_is_not_configured_is_left_unsaid() -> None:
+    """A platform's word for what the region does not bind is not guessed at."""
+    with playing(peer.bound(relCode="05")):
+        assert "" == peer.provider().check_binding(OWNER, MEMBER, "340104").relation
+
+
+def test_provider_is_a_binding_desk() -> None:
+    """By which the services find it."""
+    assert isinstance(peer.provider(), BindingDesk)
 
 
 def test_empty_list_tells_nobody() -> None:

@@ -33,13 +33,15 @@ def test_good_settings_are_read() -> None:
     """Defaults are the sheet's."""
     config = read(blind_reversal=None)
 
-    assert ("390", 10, False, False) == (
-        config.insutype,
+    assert ({"resident_medical": "390"}, 10, False, False) == (
+        config.insutypes,
         config.statement_hour,
         config.reverses_blindly,
         config.repeats_orphans,
     )
-    assert (("340104", "340124"), ("01", "02", "03")) == (config.regions, config.relations)
+    assert ("340104", "340124") == config.regions
+    assert {"spouse": "01", "parent": "02", "child": "03"} == config.relations
+    assert {"resident_id": "01"} == config.id_types
     assert 600 == config.envelope.window.total_seconds()
 
 
@@ -71,7 +73,9 @@ def test_missing_setting_is_a_fault(name: str) -> None:
         ({"base_url": "http://ybj.example.cn"}, "base_url: does not match"),
         ({"regions": []}, "regions: must name the divisions"),
         ({"regions": ["3401"]}, "regions: must be a list"),
-        ({"insutype": "39"}, "insutype: does not match"),
+        ({"insutypes": {"resident_medical": "39"}}, "insutypes: must give words such as resident_medical a code"),
+        ({"insutypes": {"城乡居民": "390"}}, "insutypes: must give"),
+        ({"id_types": {"passport": ["08"]}}, "id_types: must give"),
         ({"paths": {"sa.pay.refund": "/x"}}, "paths: must give operations"),
         ({"paths": {"sa.pay.query": "x"}}, "paths: must give operations"),
         ({"paths": {"sa.pay.query": "/x?y"}}, "paths: must give operations"),
@@ -80,9 +84,12 @@ def test_missing_setting_is_a_fault(name: str) -> None:
         ({"ord_stas_map": {"8": "closed"}}, "ord_stas_map: must give"),
         ({"ord_stas_map": {"x": "paid"}}, "ord_stas_map: must give"),
         ({"ord_stas_map": {"4": ["paid"]}}, "ord_stas_map: must give"),
-        ({"relations": ["child"]}, "relations: must be a list"),
-        ({"proof_rules": {"03": "02"}}, "proof_rules: must give"),
+        ({"relations": ["child"]}, "relations: must be a table"),
+        ({"relations": {"child": "3"}}, "relations: must give"),
+        ({"relations": {"child": "03", "grandchild": "03"}}, "relations: must give"),
+        ({"proof_rules": {"child": "household_register"}}, "proof_rules: must give"),
         ({"proof_rules": {"child": ["02"]}}, "proof_rules: must give"),
+        ({"proof_rules": {"03": ["other"]}}, "proof_rules: must give"),
         ({"blind_reversal": True}, "blind_reversal: must be one of"),
         ({"orphan_ack": "maybe"}, "orphan_ack: must be one of"),
         ({"statement_hour": 24}, "statement_hour: must be a whole number"),

@@ -7,22 +7,25 @@ from typing import Any, Final
 
 import pytest
 
-from adapters.shared_account.bindings import BindingRequest, Proof, Unbinding
-from adapters.shared_account.people import Person
+from gateway.domain.bindings import BindingRequest, Proof, ProofKind, Unbinding
+from gateway.domain.order import Person, PremiumSubject
 from gateway.domain.provider import NoVerdict, ProviderError, RequestRefused
 from tests.adapters.shared_account import peer
 from tests.conformance.case import WireRequest
 from tests.conformance.network import playing, read_timeout
 
-OWNER: Final = Person(id_no=peer.OWNER_ID, name=peer.OWNER_NAME)
-MEMBER: Final = Person(id_no=peer.MEMBER_ID, name=peer.MEMBER_NAME)
+OWNER: Final = peer.OWNER
+MEMBER: Final = peer.MEMBER
 ADDITION: Final = BindingRequest(
     owner=OWNER,
     member=MEMBER,
-    relation="03",
+    relation="child",
     phone="13800000000",
     notice_agreed=True,
-    proofs=(Proof(kind="02", file_sn="F0002", sm3_hex="1" * 64), Proof(kind="01", file_sn="F0001", sm3_hex="2" * 64)),
+    proofs=(
+        Proof(kind=ProofKind.HOUSEHOLD_REGISTER, file_no="F0002", sm3_hex="1" * 64),
+        Proof(kind=ProofKind.MARRIAGE_CERTIFICATE, file_no="F0001", sm3_hex="2" * 64),
+    ),
     req_sn="R19E6AE34AE6CE57",
 )
 OWNER_MEMBERS: Final = {"ownerIdType": "01", "ownerIdNo": peer.OWNER_ID, "ownerName": peer.OWNER_NAME}
@@ -64,11 +67,13 @@ def test_charge_carries_exactly_the_sheet_members() -> None:
 
 
 def test_charge_names_other_kinds_of_document() -> None:
-    """A number of another kind has no check digit; letters go up."""
-    fields = peer.fields(owner_id_type="03", owner_id_no="h1234567(8)", member_id_no="34010420220301000x")
-    fields["member_id_type"] = "02"
+    """By the channel's own codes; a number of another kind has no check digit; letters go up."""
+    fields = peer.fields(owner_id_type="passport", owner_id_number="h1234567(8)")
+    insured = Person(name=peer.MEMBER_NAME, id_type="residence_permit", id_number="34010420220301000x")
+    payment = peer.payment(fields=fields, subject=peer.subject(insured=insured))
+    id_types = {"resident_id": "01", "residence_permit": "02", "passport": "03"}
 
-    sent = last_sent(lambda: peer.provider().create(peer.payment(fields=fields)), peer.bound())
+    sent = last_sent(lambda: peer.provider(id_types=id_types).create(payment), peer.bound())
 
     told = peer.data_of(sent)
     assert ("03", "H1234567(8)") == (told["ownerIdType"], told["ownerIdNo"])
@@ -158,7 +163,7 @@ def test_request_carries_exactly_the_sheet_members(act: Callable[[Any], Any], pa
 def test_addition_without_proofs_sends_no_empty_list() -> None:
     """Empty members are left out of every request."""
     addition = BindingRequest(
-        owner=OWNER, member=MEMBER, relation="01", phone="13800000000", notice_agreed=True, proofs=(), req_sn="R1"
+        owner=OWNER, member=MEMBER, relation="spouse", phone="13800000000", notice_agreed=True, proofs=(), req_sn="R1"
     )
 
     assert "proofs" not in peer.data_of(last_sent(lambda: peer.provider().add_binding(addition)))
@@ -177,23 +182,51 @@ def test_paths_are_as_configured() -> None:
 @pytest.mark.parametrize(
     ("changes", "where"),
     [
-        ({"owner_id_no": "340104198506150003"}, "ownerIdNo"),
-        ({"owner_id_no": "34010419850615000"}, "ownerIdNo"),
-        ({"member_id_no": "340104201809210004"}, "memberIdNo"),
-        ({"member_id_no": "３40104201809210003"}, "memberIdNo"),
-        ({"member_name": "  "}, "memberName"),
+        ({"owner_id_number": "340104198506150003"}, "ownerIdNo"),
+        ({"owner_id_number": "34010419850615000"}, "ownerIdNo"),
         ({"owner_name": "a\nb"}, "ownerName"),
-        ({"member_name": "\ud800"}, "memberName"),
-        ({"member_id_type": "?"}, "memberIdType"),
-        ({"insuplc_admdvs": "210200"}, "insuplcAdmdvs"),
+        ({"owner_id_type": "passport"}, "ownerIdType"),
     ],
 )
-def test_charge_that_cannot_be_right_is_not_sent(changes: dict[str, str], where: str) -> None:
+def test_charge_to_an_account_holder_who_cannot_be_right_is_not_sent(changes: dict[str, str], where: str) -> None:
     """The member is named, what stood in it is not."""
     error = nothing_sent(lambda: peer.provider().create(peer.payment(fields=peer.fields(**changes))))
 
     assert str(error).endswith(where)
     assert not any(value.strip() and value in str(error) for value in changes.values())
+
+
+@pytest.mark.parametrize(
+    ("subject", "where"),
+    [
+        (peer.subject(insured=replace(MEMBER, id_number="340104201809210004")), "memberIdNo"),
+        (peer.subject(insured=replace(MEMBER, id_number="３40104201809210003")), "memberIdNo"),
+        (peer.subject(insured=replace(MEMBER, name="  ")), "memberName"),
+        (peer.subject(insured=replace(MEMBER, name="\ud800")), "memberName"),
+        (peer.subject(insured=replace(MEMBER, id_type="other")), "memberIdType"),
+        (peer.subject(region="210200"), "insuplcAdmdvs"),
+        (peer.subject(insurance_kind="resident_pension"), "insutype"),
+        (None, "memberIdNo"),
+    ],
+    ids=["check digit", "full-width", "blank name", "half a character", "document", "region", "kind", "no subject"],
+)
+def test_charge_for_a_premium_that_cannot_be_sent_is_not_sent(subject: PremiumSubject | None, where: str) -> None:
+    """The order's own words, checked again before they go out."""
+    error = nothing_sent(lambda: peer.provider().create(peer.payment(subject=subject)))
+
+    assert str(error).endswith(where)
+    assert subject is None or not subject.insured.name.strip() or subject.insured.name not in str(error)
+
+
+def test_charge_is_for_the_premium_of_the_order() -> None:
+    """Person, region, year and kind; the front end has no word in it."""
+    subject = peer.subject(region="340124", insured_year=2027, insurance_kind="newborn_medical")
+    settings = {"insutypes": {"resident_medical": "390", "newborn_medical": "391"}}
+
+    sent = last_sent(lambda: peer.provider(**settings).create(peer.payment(subject=subject)), peer.bound())
+
+    told = peer.data_of(sent)
+    assert ("340124", "2027", "391") == (told["insuplcAdmdvs"], told["insuYear"], told["insutype"])
 
 
 @pytest.mark.parametrize("changes", [{"amount_fen": 0}, {"amount_fen": -1}, {"amount_fen": 10_000_000_001}])
@@ -223,14 +256,15 @@ def test_partial_refund_is_not_sent(amount_fen: int) -> None:
     ("changes", "settings", "code"),
     [
         ({"notice_agreed": False}, {}, "SA2014"),
-        ({"relation": "04"}, {}, "SA2005"),
-        ({"relation": "03"}, {"relations": ["01"]}, "SA2005"),
-        ({"proofs": ()}, {"proof_rules": {"03": ["02"]}}, "SA2014"),
+        ({"relation": "sibling"}, {}, "SA2005"),
+        ({"relation": "03"}, {}, "SA2005"),
+        ({"relation": "child"}, {"relations": {"spouse": "01"}}, "SA2005"),
+        ({"proofs": ()}, {"proof_rules": {"child": ["household_register"]}}, "SA2014"),
         ({"phone": "call me"}, {}, ""),
         ({"req_sn": ""}, {}, ""),
-        ({"proofs": (Proof(kind="02", file_sn="F1", sm3_hex="no"),)}, {}, ""),
+        ({"proofs": (Proof(kind=ProofKind.OTHER, file_no="F1", sm3_hex="no"),)}, {}, ""),
     ],
-    ids=["notice", "relation", "region's relations", "proof", "phone", "no reqSn", "no digest"],
+    ids=["notice", "relation", "a code", "region's relations", "proof", "phone", "no reqSn", "no digest"],
 )
 def test_addition_that_the_region_refuses_is_not_sent(
     changes: dict[str, Any], settings: dict[str, Any], code: str

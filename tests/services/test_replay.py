@@ -1,0 +1,284 @@
+"""Replays: a rehearsal tells what the run changes, the run changes that, and a second run changes nothing."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.domain.order import TaskKind
+from gateway.domain.provider import ProviderUnavailable, RequestRefused
+from gateway.domain.refusal import Refusal
+from gateway.domain.replay import ReplayKind
+from gateway.domain.report import RefundReport, ReportedRefundState, Source
+from gateway.domain.states import NotificationState, PaymentState, RefundState
+from gateway.services.replay import Filter, ItemResult, ReplayRequest, rehearse, run_replay
+from gateway.store.families import replays
+from tests.support.clock import START
+from tests.support.databases import Database
+from tests.support.invariants import assert_invariants
+from tests.support.world import AMOUNT_FEN, World
+
+WHY = "the bank telephoned: 测试"
+
+
+def request(kind: ReplayKind, *ids: str, chosen: Filter | None = None) -> ReplayRequest:
+    return ReplayRequest(kind=kind, ids=ids, chosen=chosen, who="operator-1", why=WHY)
+
+
+def run(world: World, wanted: ReplayRequest) -> list[ItemResult]:
+    return list(run_replay(world.deps, wanted)[1])
+
+
+def notifications(world: World, state: str) -> list[str]:
+    return replays.chosen(world.store.read(), "notification", state=state, account="", since=START, limit=9)
+
+
+# --- one situation of each kind -------------------------------------------------------------------------------------
+
+
+def a_wrong_account_put_right(world: World) -> ReplayRequest:
+    """A callback that named another merchant, whose number was wrong in our configuration."""
+    payment = world.start(world.open())
+    world.alpha.pay(payment.out_trade_no)
+    raw = world.alpha.callback(payment.out_trade_no, contradictions=("mchid",))
+    assert world.deliver(payment, raw).outcome == "quarantined"
+    honest = world.alpha.parse_callback
+    world.alpha.parse_callback = lambda raw: _without_contradictions(honest(raw))  # type: ignore[method-assign]
+    return request(ReplayKind.NOTIFICATION, *notifications(world, "quarantined"))
+
+
+def _without_contradictions(callback: Any) -> Any:
+    report: Any = callback.report
+    return replace(callback, report=replace(report, contradictions=()))
+
+
+def a_lost_callback(world: World) -> ReplayRequest:
+    payment = world.start(world.open())
+    world.alpha.pay(payment.out_trade_no)
+    return request(ReplayKind.QUERY, payment.id)
+
+
+def an_abnormal_refund(world: World) -> ReplayRequest:
+    order, payment = world.paid()
+    refund = world.refund(order, 100)
+    world.work()
+    said = RefundReport(out_refund_no=refund.out_refund_no, state=ReportedRefundState.ABNORMAL, amount_fen=100)
+    world.deliver(payment, world.alpha.callback(payment.out_trade_no, refund=said))
+    world.work()
+    return request(ReplayKind.REFUND, refund.id)
+
+
+def a_failed_refund(world: World) -> ReplayRequest:
+    order, _ = world.paid()
+    refund = world.refund(order, 100)
+    world.alpha.script("refund", RequestRefused("no", code="NO"))
+    world.work()
+    return request(ReplayKind.REFUND, refund.id)
+
+
+def a_waiting_task(world: World) -> ReplayRequest:
+    payment = world.start(world.open())
+    return request(ReplayKind.TASK, f"query:{payment.id}")
+
+
+SITUATIONS = {
+    "quarantined_message": a_wrong_account_put_right,
+    "lost_callback": a_lost_callback,
+    "abnormal_refund": an_abnormal_refund,
+    "failed_refund": a_failed_refund,
+    "waiting_task": a_waiting_task,
+}
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_rehearsal_tells_exactly_what_the_run_changes_and_a_second_run_changes_nothing(
+    world: World, database: Database, name: str
+) -> None:
+    """The rehearsal writes nothing at all."""
+    wanted = SITUATIONS[name](world)
+    before = database.everything()
+    told = list(rehearse(world.deps, wanted))
+    untouched = database.everything() == before
+    done = run(world, wanted)
+    again = run(world, wanted)
+
+    assert untouched
+    assert told == done
+    assert [()] != [result.changes for result in done]
+    assert [()] == [result.changes for result in again]
+    assert_invariants(world.store)
+
+
+def test_quarantined_message_that_no_longer_contradicts_pays_the_order(world: World) -> None:
+    """By its own bytes, as fresh as at their receipt."""
+    wanted = a_wrong_account_put_right(world)
+    world.clock.advance(hours=9)
+    [result] = run(world, wanted)
+    [change] = [c for c in result.changes if c.table == "orders"]
+
+    assert result.outcome == "applied"
+    assert change.values["state"] == ("open", "paid")
+
+
+def test_quarantined_message_that_contradicts_still_changes_nothing(world: World) -> None:
+    """Nor does it write the same event again."""
+    payment = world.start(world.open())
+    world.alpha.pay(payment.out_trade_no)
+    world.deliver(payment, world.alpha.callback(payment.out_trade_no, amount_fen=1))
+    [result] = run(world, request(ReplayKind.NOTIFICATION, *notifications(world, "quarantined")))
+
+    assert (result.outcome, result.changes) == ("quarantined", ())
+
+
+def test_orphan_is_applied_once_its_payment_is_there(world: World) -> None:
+    """The number in the message was not known when it came; now it is."""
+    payment = world.start(world.open())
+    world.alpha.pay(payment.out_trade_no)
+    unknown = replace(world.alpha.report(payment.out_trade_no, Source.CALLBACK), out_trade_no="0" * 32)
+    world.deliver(payment, world.alpha.message(unknown))
+    honest = world.alpha.parse_callback
+
+    def named(stored: Any) -> Any:
+        callback = honest(stored)
+        return replace(callback, report=replace(callback.report, out_trade_no=payment.out_trade_no))
+
+    world.alpha.parse_callback = named  # type: ignore[method-assign]
+    [result] = run(world, request(ReplayKind.NOTIFICATION, *notifications(world, "orphan")))
+
+    assert (result.outcome, world.payment(payment.id).state) == ("applied", PaymentState.PAID)
+
+
+def test_message_that_can_be_read_at_last_is_applied_and_no_longer_malformed(world: World) -> None:
+    """An adapter was mended."""
+    payment = world.start(world.open())
+    world.alpha.pay(payment.out_trade_no)
+    raw = world.alpha.callback(payment.out_trade_no)
+    honest = world.alpha.parse_callback
+    world.alpha.parse_callback = lambda _raw: honest(_broken(raw))  # type: ignore[method-assign]
+    assert world.deliver(payment, raw).outcome == "malformed"
+    stored = notifications(world, "malformed")
+    world.alpha.parse_callback = honest  # type: ignore[method-assign]
+    [result] = run(world, request(ReplayKind.NOTIFICATION, *stored))
+    notification = world.store.read().notification(stored[0])
+
+    assert result.outcome == "applied"
+    assert notification is not None
+    assert (notification.state, notification.reason) == (NotificationState.DUPLICATE, "read_later")
+
+
+def _broken(raw: Any) -> Any:
+    return replace(raw, body=b"{")
+
+
+def test_failed_refund_is_issued_under_a_new_number_and_sent(world: World) -> None:
+    """Once, however often it is replayed."""
+    wanted = a_failed_refund(world)
+    run(world, wanted)
+    run(world, wanted)
+    world.work()
+    failed, again = world.store.read().refunds_of_payment(world.refund_row(wanted.ids[0]).payment_id)
+
+    assert (RefundState.FAILED, RefundState.SUBMITTED) == (failed.state, again.state)
+    assert failed.out_refund_no != again.out_refund_no
+
+
+def test_failed_refund_of_more_than_is_left_is_refused(world: World) -> None:
+    """The limit holds for operators, too."""
+    order, _ = world.paid()
+    refund = world.refund(order, AMOUNT_FEN)
+    world.alpha.script("refund", RequestRefused("no", code="NO"))
+    world.work()
+    world.refund(world.order(order.id), AMOUNT_FEN, "R-2")
+    [result] = run(world, request(ReplayKind.REFUND, refund.id))
+
+    assert (result.outcome, result.detail) == ("failed", "not that much is left to refund")
+
+
+def test_abnormal_refund_goes_on_under_its_own_number(world: World) -> None:
+    """退款异常 is not failed."""
+    wanted = an_abnormal_refund(world)
+    refund = world.refund_row(wanted.ids[0])
+    run(world, wanted)
+    world.work()
+
+    assert world.alpha.numbers("refund") == [refund.out_refund_no] * 2
+
+
+def test_provider_that_does_not_answer_fails_its_item_and_no_other(world: World) -> None:
+    """Each item is done for itself."""
+    first, second = (world.start(world.open(f"C-{n}")) for n in range(2))
+    for payment in (first, second):
+        world.alpha.pay(payment.out_trade_no)
+    world.alpha.script("query", ProviderUnavailable("down", code="breaker_open"))
+    results = run(world, request(ReplayKind.QUERY, first.id, second.id, "pay_none"))
+
+    assert [
+        ("failed", "ProviderUnavailable breaker_open"),
+        ("applied", "paid"),
+        ("failed", "there is no such thing"),
+    ] == [(result.outcome, result.detail) for result in results]
+
+
+def test_filter_finds_by_state_account_and_time(world: World) -> None:
+    """Oldest first, limited."""
+    early = world.start(world.open("C-1"))
+    world.clock.advance(hours=1)
+    since = world.clock.now()
+    later = [world.start(world.open(f"C-{n}"), provider) for n, provider in ((2, "alpha"), (3, "beta"), (4, "alpha"))]
+    wanted = Filter(state="pending", since=since, account="alpha_main")
+    found = run(world, request(ReplayKind.QUERY, chosen=wanted))
+    limited = run(world, request(ReplayKind.QUERY, chosen=Filter(state="pending", since=START, limit=1)))
+
+    assert [later[0].id, later[2].id] == [result.subject_id for result in found]
+    assert [early.id] == [result.subject_id for result in limited]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        request(ReplayKind.QUERY),
+        request(ReplayKind.QUERY, "pay_1", chosen=Filter(state="pending", since=START)),
+        request(ReplayKind.QUERY, chosen=Filter(state="paid", since=START)),
+        request(ReplayKind.WEBHOOK, chosen=Filter(state="dead", since=START)),
+    ],
+    ids=["neither", "both", "state-of-no-filter", "no-filter-for-webhooks"],
+)
+def test_request_that_selects_nothing_sensible_is_refused(world: World, wanted: ReplayRequest) -> None:
+    """Before anything is put on record."""
+    with pytest.raises(Refusal):
+        list(rehearse(world.deps, wanted))
+    with pytest.raises(Refusal):
+        run_replay(world.deps, wanted)
+
+
+def test_replay_is_on_record_with_who_why_and_what(world: World, database: Database) -> None:
+    """The reason may name people: it is sealed."""
+    wanted = a_lost_callback(world)
+    record, results = run_replay(world.deps, wanted)
+    list(results)
+    [item] = replays.items_of(world.store.read(), record.id, after=0, limit=9)
+    stored = replays.replay(world.store.read(), record.id)
+
+    assert stored is not None
+    assert (stored.who, stored.kind, world.vault.unseal(stored.reason_sealed, "replay").decode()) == (
+        "operator-1",
+        ReplayKind.QUERY,
+        WHY,
+    )
+    assert (item.subject_id, item.outcome) == (wanted.ids[0], "applied")
+    assert '"orders"' in item.changes
+    assert WHY.encode() not in database.everything()
+    events = world.store.read().events_page(world.payment(wanted.ids[0]).order_id, after=0, limit=50)
+    assert events[-1].actor == "operator:operator-1"
+
+
+def test_waiting_task_is_due_now(world: World) -> None:
+    """And its worker does it."""
+    wanted = a_waiting_task(world)
+    payment_id = wanted.ids[0].partition(":")[2]
+    world.alpha.pay(world.payment(payment_id).out_trade_no)
+    run(world, wanted)
+    world.work()
+
+    assert world.payment(payment_id).state is PaymentState.PAID
+    assert world.task(TaskKind.QUERY, payment_id) is not None

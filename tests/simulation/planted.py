@@ -1,0 +1,84 @@
+"""Defects, planted one at a time, that a simulation must find: what it does not find, it does not prove."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import pytest
+
+from gateway.domain.states import PAYMENT_ARROWS, PaymentState
+from gateway.services import close_order, refund_payment
+from gateway.services.record_report import _Judge
+from gateway.services.work import Worker
+from gateway.store.tx import Tx
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def _no_dedupe(patch: pytest.MonkeyPatch) -> None:
+    """A payment that is paid is paid once more by every further message."""
+    patch.setitem(PAYMENT_ARROWS, PaymentState.PAID, frozenset({PaymentState.PAID}))
+
+
+def _surplus_kept(patch: pytest.MonkeyPatch) -> None:
+    """A payment too many is kept and nothing goes back."""
+    patch.setattr(_Judge, "_send_back", lambda judge: judge._tell("payment_surplus"))
+
+
+def _no_fence(patch: pytest.MonkeyPatch) -> None:
+    """A worker whose lease ran out settles what another one has since taken up, and what was made due anew."""
+
+    def settle(self: Tx, task: Any, state: Any, **how: Any) -> None:
+        current = self.task(task.kind, task.subject_id)
+        real_settle(self, current or task, state, **how)
+
+    real_settle = Tx.settle_task
+    patch.setattr(Tx, "settle_task", settle)
+    real = Worker._settle
+    patch.setattr(Worker, "_settle", lambda self, task, *rest: real(self, _Anyones(task), *rest))
+
+
+class _Anyones:
+    """A task whose lease is everybody's."""
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+
+    def __getattr__(self, name: str) -> Any:
+        return _Equal() if name == "lease" else getattr(self._task, name)
+
+
+class _Equal:
+    def __eq__(self, _other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def _no_refund_limit(patch: pytest.MonkeyPatch) -> None:
+    """More goes back than came: neither what is under way nor what is done counts."""
+    real = refund_payment._write_refund
+
+    def request(tx: Tx, deps: Any, draft: Any) -> Any:
+        order = refund_payment.find_order(tx, draft.app, draft.order_id)
+        payment = tx.payment(order.paid_payment_id or "")
+        if payment is None:
+            return honest(tx, deps, draft)
+        return real(tx, deps, order=order, payment=payment, draft=draft, amount_fen=draft.amount_fen)
+
+    honest = refund_payment._request
+    patch.setattr(refund_payment, "_request", request)
+
+
+def _closed_before_proof(patch: pytest.MonkeyPatch) -> None:
+    """An order is closed by our clock alone, while the payer can still pay."""
+    patch.setattr(close_order, "payment_is_open", lambda _state: False)
+
+
+PLANTED: Final[Mapping[str, Plant]] = {
+    "no_dedupe": _no_dedupe,
+    "surplus_kept": _surplus_kept,
+    "no_fence": _no_fence,
+    "no_refund_limit": _no_refund_limit,
+    "closed_before_proof": _closed_before_proof,
+}

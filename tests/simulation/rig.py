@@ -1,0 +1,165 @@
+"""The journeys' rig, driven by a plan: one agenda for payers, providers and workers, a power that can fail anywhere."""
+
+import random
+from collections.abc import Callable, Generator
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from gateway.app import build_world, create_app
+from gateway.domain.clock import Clock
+from gateway.services.work import Worker
+from gateway.settings import Settings
+from sandbox.keyring import Keyring
+from tests.journeys.crashing import Crash, CrashingEngine, Fate
+from tests.journeys.network import LOSSES
+from tests.journeys.world import Answer, World
+from tests.simulation.chance import SeededIds
+from tests.support.engines import TouchesOnce
+
+Script = Generator[float, None, None]
+"""What somebody does: it yields how many seconds they wait before they go on."""
+
+WORKERS: Final = 2
+_TASKS_AT_ONCE: Final = 25
+_NOBODY: Final = Answer(status=0, body={}, headers={})
+
+
+class Doom(Fate):
+    """The power fails at any point with a small chance; `calm` ends that."""
+
+    def __init__(self, chance: random.Random, *, every: int) -> None:
+        """A crash at one point in `every` on the average."""
+        super().__init__()
+        self._chance = chance
+        self._every = every
+        self.crashes = 0
+
+    def point(self, name: str) -> None:
+        if self._every and self._chance.randrange(self._every) == 0:
+            self.crashes += 1
+            raise Crash(name)
+
+    def calm(self) -> None:
+        self._every = 0
+
+
+class ShiftedClock:
+    """The gateway's own clock, which may be wrong by some seconds."""
+
+    def __init__(self, true: Clock) -> None:
+        self._true = true
+        self.shift = timedelta()
+
+    def now(self) -> datetime:
+        return self._true.now() + self.shift
+
+
+class Rig(World):
+    """
+    A world that a plan drives.
+
+    Attributes:
+        clock_of_gateway: Wrong by `shift`, as a plan says.
+        is_up: False while the gateway's web processes are stopped.
+        workers_up: False while no worker runs.
+        oddities: Answers that no documented interface gives; empty at the end of a good run.
+    """
+
+    def __init__(self, ring: Keyring, settings: Settings, *, seed: int, crash_every: int) -> None:
+        self._chance = random.Random(f"rig/{seed}")
+        self.oddities: list[str] = []
+        self.workers_up = True
+        self.doom = Doom(self._chance, every=crash_every)
+        self._seed = seed
+        super().__init__(ring, settings)
+        self.network.asked = _Forgetful()
+
+    # --- the gateway's life ---
+
+    def start_gateway(self) -> None:
+        """Build everything anew; the database, the clock and the ids' counter go on."""
+        if not hasattr(self, "clock_of_gateway"):
+            self.clock_of_gateway = ShiftedClock(self.clock)
+            self._ids = SeededIds(self.clock_of_gateway, random.Random(f"ids/{self._seed}"))
+            self.fate = self.doom
+            self.network._fate = self.doom
+        self.gateway = build_world(self.settings, clock=self.clock_of_gateway, ids=self._ids)
+        self.gateway.store._engine = CrashingEngine(TouchesOnce(self.gateway.store._engine), self.doom)
+        self._workers = [Worker(self.gateway.deps) for _ in range(WORKERS)]
+        self._client = create_app(self.settings, world=self.gateway).test_client()
+
+    @property
+    def is_up(self) -> bool:
+        return self._client is not None
+
+    def power_cut(self, seconds: float) -> None:
+        """Everything of ours stops at once and comes back later."""
+        if self.is_up:
+            self.stop_gateway()
+            self.clock.call_later(seconds, self._power_back)
+
+    def _power_back(self) -> None:
+        if not self.is_up:
+            self.start_gateway()
+
+    # --- scripts ---
+
+    def begin(self, script: Script, after: float = 0) -> None:
+        """Let somebody begin; from then on they go by the agenda."""
+        self.clock.call_later(after, lambda: self._go_on(script))
+
+    def _go_on(self, script: Script) -> None:
+        pause = next(script, None)
+        if pause is not None:
+            self.clock.call_later(pause, lambda: self._go_on(script))
+
+    def ask(self, method: str, path: str, body: Any = None, *, app: str = "web", key: str = "") -> Answer:
+        """Call the interface; a gateway that is down gives status 0, and 5xx is an oddity unless it is a 503."""
+        if not self.is_up:
+            return _NOBODY
+        self.network.loss = self._chance.choice(tuple(LOSSES))
+        answer = self.call(method, path, body, app=app, key=key)
+        if answer.status >= 500 and answer.status != 503:
+            self.oddities.append(f"{method} {path}: {answer.status} {answer.body}")
+        return answer
+
+    # --- time ---
+
+    def run(self, seconds: float) -> None:
+        """Let time pass: jobs of the agenda and due tasks, each at its own time."""
+        until = self.clock.now() + timedelta(seconds=seconds)
+        while (due := self._soonest()) is not None and due <= until:
+            self.worker_first = self._chance.random() < 0.5
+            self._step(max(due - self.clock.now(), timedelta()).total_seconds())
+        self.clock.advance((until - self.clock.now()).total_seconds())
+
+    def _soonest(self) -> datetime | None:
+        tasks = self.gateway.store.read().next_due() if self.is_up and self.workers_up else None
+        mine = tasks - self.clock_of_gateway.shift if tasks is not None else None
+        return min((due for due in (mine, self.clock.next_due()) if due is not None), default=None)
+
+    def _work(self) -> None:
+        if not self.workers_up:
+            return
+        try:
+            self._chance.choice(self._workers).run_due(limit=self._chance.randint(1, _TASKS_AT_ONCE))
+        except Crash:
+            self.restart()
+
+    # --- callbacks ---
+
+    def post(self, url: str, headers: Any, body: bytes) -> tuple[int, bytes]:
+        status, answer = super().post(url, headers, body)
+        if status >= 500 and status != 503:
+            self.oddities.append(f"callback {url}: {status}")
+        return status, answer
+
+    def later(self, seconds: float, job: Callable[[], object]) -> None:
+        self.clock.call_later(seconds, job)
+
+
+class _Forgetful(list[Any]):
+    """Requests are not kept: there are millions."""
+
+    def append(self, _asked: Any) -> None:
+        return None

@@ -1,0 +1,150 @@
+"""Runs one seed to its end and judges it."""
+
+import hashlib
+import tempfile
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+from unittest.mock import patch
+
+import structlog
+from cryptography.hazmat.primitives import serialization
+
+from gateway.store import sqlite, upgrade
+from gateway.web import openapi
+from sandbox.keyring import Keyring, open_keyring
+from tests.journeys.accounts import settings_for
+from tests.journeys.settled import assert_settled
+from tests.journeys.world import no_waiting
+from tests.simulation.chance import seeded
+from tests.simulation.people import Front
+from tests.simulation.plan import Plan, make_plan
+from tests.simulation.rig import Rig
+from tests.simulation.weather import announce
+from tests.support.databases import Database
+
+CRASH_EVERY: Final = 4_000
+"""Points (a commit, a call) at which the power can fail, for one crash on the average."""
+
+_HOUR: Final = 3600
+_DAYS_TO_SETTLE: Final = 14
+_MEMORY: Final = Path("/dev/shm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """
+    What one seed came to.
+
+    Attributes:
+        digest: SHA-256 over the hash of every event of every order: equal for equal seeds.
+        fault: What was wrong at the end; "" when nothing was.
+    """
+
+    seed: int
+    orders: int
+    events: int
+    crashes: int
+    states: dict[str, int]
+    digest: str
+    seconds: float
+    fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One seed's run, as it is handed to a process of its own; `ring` is the folder of the keys."""
+
+    seed: int
+    payers: int
+    crash_every: int
+    ring: Path
+
+
+def run_job(job: Job) -> Finding:
+    """Run a seed with keys that lie in a folder."""
+    return run_seed(job.seed, job.payers, open_keyring(job.ring), crash_every=job.crash_every)
+
+
+def run_seed(seed: int, payers: int, ring: Keyring, *, crash_every: int = CRASH_EVERY) -> Finding:
+    """Run a seed's plan against a fresh database until nothing is in flight, and compare the books."""
+    plan = make_plan(seed, payers)
+    began = time.monotonic()
+    with ExitStack() as stack:
+        _quick(stack)
+        stack.enter_context(seeded(seed))
+        place = stack.enter_context(tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None))
+        database = Database(engine="sqlite", url=f"sqlite:///{place}/gateway.sqlite3")
+        upgrade(database.url)
+        rig = Rig(ring, settings_for(ring, database.url), seed=seed, crash_every=crash_every)
+        stack.callback(rig.end)
+        fault = _play(rig, plan, database)
+        return _finding(rig, plan, database, time.monotonic() - began, fault)
+
+
+def _quick(stack: ExitStack) -> None:
+    """
+    No disk is waited for (the power that fails is one process's, never the machine's), a key is checked at its first
+    loading alone, nothing is logged, the public document is not made.
+    """
+    pragmas = tuple(pragma.replace("synchronous = FULL", "synchronous = OFF") for pragma in sqlite._PRAGMAS)
+    stack.enter_context(patch.object(sqlite, "_PRAGMAS", pragmas))
+    stack.enter_context(patch.object(openapi, "build_spec", lambda _routes: {}))
+    stack.enter_context(patch.object(serialization, "load_der_private_key", cache(serialization.load_der_private_key)))
+    stack.enter_context(no_waiting())
+    before = structlog.get_config()
+    structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
+    stack.callback(lambda: structlog.configure(**before))
+
+
+def _drop(*_event: object) -> str:
+    raise structlog.DropEvent
+
+
+def _play(rig: Rig, plan: Plan, database: Database) -> str:
+    for payer in plan.payers:
+        rig.begin(Front(rig, payer).script(), payer.comes_at)
+    announce(rig, plan.weather)
+    try:
+        rig.run(plan.seconds + 3 * _HOUR)
+        _settle(rig)
+        assert_settled(rig, database, quarantined=None)
+    except AssertionError as exc:
+        return f"{exc}"[:2000] or "an assertion failed"
+    return "; ".join(rig.oddities[:5])
+
+
+def _settle(rig: Rig) -> None:
+    """Fair weather: two days for the providers' last notices, then until nothing is left to do."""
+    rig.doom.calm()
+    rig.sandbox.faults.clear()
+    for day in range(_DAYS_TO_SETTLE):
+        rig.run(24 * _HOUR)
+        if day and rig.gateway.store.read().next_due() is None:
+            return
+    raise AssertionError(f"work is left after {_DAYS_TO_SETTLE} fair days: {rig.gateway.store.read().due_work()}")
+
+
+def _finding(rig: Rig, plan: Plan, database: Database, seconds: float, fault: str) -> Finding:
+    hashes = database.rows("SELECT order_id, seq, hash FROM events ORDER BY order_id, seq")
+    digest = hashlib.sha256()
+    for row in hashes:
+        digest.update("|".join(map(str, row)).encode())
+    states = Counter(f"order {state}" for (state,) in database.rows("SELECT state FROM orders"))
+    states += Counter(f"payment {state}" for (state,) in database.rows("SELECT state FROM payments"))
+    states += Counter(f"refund {reason}" for (reason,) in database.rows("SELECT reason FROM refunds"))
+    states += Counter(f"message {state}" for (state,) in database.rows("SELECT state FROM notifications"))
+    return Finding(
+        seed=plan.seed,
+        orders=database.rows("SELECT count(*) FROM orders")[0][0],
+        events=len(hashes),
+        crashes=rig.doom.crashes,
+        states=dict(sorted(states.items())),
+        digest=digest.hexdigest(),
+        seconds=seconds,
+        fault=fault,
+    )
