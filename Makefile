@@ -6,7 +6,7 @@ UV ?= uv
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 PEERS := wechatpayv3 python-alipay-sdk alipay-sdk-python
 
-.PHONY: help demo run test check lint new-adapter adapter-cost states simulate bench lock clean
+.PHONY: help demo run test check lint new-adapter adapter-cost states simulate machines mutants chaos bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,25 @@ SEEDS ?= 1..2
 PAYERS ?= 4600
 simulate: $(VENV)/dev.ready ## seeded runs of the whole gateway: make simulate SEEDS=1..8 PAYERS=4600
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --payers $(PAYERS)
+
+EXAMPLES ?= 1000
+SEED ?= 1
+machines: $(VENV)/dev.ready ## random histories against the banks' books: make machines EXAMPLES=1000 SEED=2
+	$(BIN)/python -m tests.services.machines --examples $(EXAMPLES) --seed $(SEED)
+
+MODULE ?= all
+SAMPLE ?= 0
+mutants: $(VENV)/dev.ready ## which small changes no test notices: make mutants MODULE=gateway/domain/money.py
+	$(BIN)/python -m tests.mutation $(MODULE) --sample $(SAMPLE) --seed $(SEED)
+
+ENGINE ?= both
+CHAOS_SEEDS ?= 1..3
+SECONDS ?= 60
+chaos: $(VENV)/dev.ready ## real processes killed at every named point and at random: make chaos CHAOS_SEEDS=1..3 ENGINE=both SECONDS=60
+	$(BIN)/python -m tests.chaos --seeds $(CHAOS_SEEDS) --engine $(ENGINE) --seconds $(SECONDS)
+
+planted: $(VENV)/dev.ready ## plant defects one by one; the simulation must find each
+	$(BIN)/python -m tests.simulation --planted --seeds 1..3 --payers 250
 
 bench: $(VENV)/dev.ready $(PEERS:%=build/bench/peers/%) ## throughput and cost, as ratios in one run
 	$(BIN)/python -m bench

@@ -47,6 +47,12 @@ def audit(store: Store) -> Iterator[Finding]:
     yield from sorted(findings, key=lambda finding: finding.invariant)
 
 
+def offences(store: Store) -> dict[str, tuple[str, ...]]:
+    """The offenders of every check that one look can answer, by the check's name; without the histories."""
+    asked = (_ask(store.read(), check) for check in questions.CHECKS)
+    return {finding.name: finding.offenders for finding in asked if finding.offenders}
+
+
 def _ask(tx: Tx, check: questions.Check) -> Finding:
     found = questions.offenders(tx, check, limit=OFFENDERS_MAX)
     return Finding(invariant=check.invariant, name=check.name, says=check.says, offenders=tuple(found))

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from adapters.bank.ccb.numbers import refund_code_of
 from gateway.domain.order import TaskState
+from gateway.services.audit import audit
 from gateway.store.tables import LEDGER_ENTRIES, NOTIFICATIONS, ORDERS, PAYMENTS, REFUNDS, TASKS
 from tests.journeys.world import World
 from tests.support.databases import Database
@@ -36,6 +37,7 @@ def assert_settled(world: World, database: Database, *, quarantined: int | None 
         quarantined: How many authentic messages may contradict our record; None for any number.
     """
     assert_invariants(world.gateway.store)
+    assert [(f.name, f.offenders) for f in audit(world.gateway.store) if f.offenders] == [], "the audit disagrees"
     _assert_nothing_open(database)
     if quarantined is not None:
         _assert_messages(database, quarantined)

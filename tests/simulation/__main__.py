@@ -9,8 +9,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from sandbox.keyring import create_keyring
-from tests.simulation.run import CRASH_EVERY, Finding, Job, run_job
+import pytest
+
+from sandbox.keyring import Keyring, create_keyring
+from tests.simulation.planted import PLANTED, Plant
+from tests.simulation.run import CRASH_EVERY, Finding, Job, run_job, run_seed
 
 _FIXED_HASHES = "0"
 
@@ -31,6 +34,29 @@ def _line(finding: Finding) -> str:
     )
 
 
+def _planted(seeds: range, payers: int) -> int:
+    """How many of the planted defects no seed finds."""
+    missed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        ring = create_keyring(Path(folder) / "ring")
+        for name, plant in PLANTED.items():
+            finding = _first_finding(plant, seeds, payers, ring)
+            missed += finding is None
+            verdict = f"found by seed {finding.seed}: {finding.fault.splitlines()[0][:150]}" if finding else "NOT FOUND"
+            print(f"{name}: {verdict}", flush=True)
+    return missed
+
+
+def _first_finding(plant: Plant, seeds: range, payers: int, ring: Keyring) -> Finding | None:
+    for seed in seeds:
+        with pytest.MonkeyPatch.context() as patch:
+            plant(patch)
+            finding = run_seed(seed, payers, ring)
+        if finding.fault:
+            return finding
+    return None
+
+
 def main() -> None:
     """Parse the arguments, run, print a line for each seed."""
     parser = argparse.ArgumentParser(description="Seeded runs of the whole gateway against the simulators in process.")
@@ -38,8 +64,13 @@ def main() -> None:
     parser.add_argument("--payers", type=int, default=4600, help="payers in each run")
     parser.add_argument("--crash-every", type=int, default=CRASH_EVERY, help="points per crash; 0 for none")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--planted", action="store_true", help="plant each defect in turn; exit 1 when one is not found"
+    )
     parser.add_argument("--details", action="store_true", help="print what every seed's orders came to")
     arguments = parser.parse_args()
+    if arguments.planted:
+        sys.exit(_planted(arguments.seeds, arguments.payers))
     began = time.monotonic()
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory() as folder:

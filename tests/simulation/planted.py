@@ -8,7 +8,7 @@ import pytest
 from gateway.domain.states import PAYMENT_ARROWS, PaymentState
 from gateway.services import close_order, refund_payment
 from gateway.services.record_report import _Judge
-from gateway.services.work import Worker
+from gateway.services.views import find_order
 from gateway.store.tx import Tx
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -24,43 +24,12 @@ def _surplus_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_Judge, "_send_back", lambda judge: judge._tell("payment_surplus"))
 
 
-def _no_fence(patch: pytest.MonkeyPatch) -> None:
-    """A worker whose lease ran out settles what another one has since taken up, and what was made due anew."""
-
-    def settle(self: Tx, task: Any, state: Any, **how: Any) -> None:
-        current = self.task(task.kind, task.subject_id)
-        real_settle(self, current or task, state, **how)
-
-    real_settle = Tx.settle_task
-    patch.setattr(Tx, "settle_task", settle)
-    real = Worker._settle
-    patch.setattr(Worker, "_settle", lambda self, task, *rest: real(self, _Anyones(task), *rest))
-
-
-class _Anyones:
-    """A task whose lease is everybody's."""
-
-    def __init__(self, task: Any) -> None:
-        self._task = task
-
-    def __getattr__(self, name: str) -> Any:
-        return _Equal() if name == "lease" else getattr(self._task, name)
-
-
-class _Equal:
-    def __eq__(self, _other: object) -> bool:
-        return True
-
-    def __hash__(self) -> int:
-        return 0
-
-
 def _no_refund_limit(patch: pytest.MonkeyPatch) -> None:
     """More goes back than came: neither what is under way nor what is done counts."""
     real = refund_payment._write_refund
 
     def request(tx: Tx, deps: Any, draft: Any) -> Any:
-        order = refund_payment.find_order(tx, draft.app, draft.order_id)
+        order = find_order(tx, draft.app, draft.order_id)
         payment = tx.payment(order.paid_payment_id or "")
         if payment is None:
             return honest(tx, deps, draft)
@@ -78,7 +47,6 @@ def _closed_before_proof(patch: pytest.MonkeyPatch) -> None:
 PLANTED: Final[Mapping[str, Plant]] = {
     "no_dedupe": _no_dedupe,
     "surplus_kept": _surplus_kept,
-    "no_fence": _no_fence,
     "no_refund_limit": _no_refund_limit,
     "closed_before_proof": _closed_before_proof,
 }

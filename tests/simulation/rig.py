@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gateway.app import build_world, create_app
 from gateway.domain.clock import Clock
-from gateway.services.work import Worker
+from gateway.services.work import LEASE, Worker
 from gateway.settings import Settings
 from sandbox.keyring import Keyring
 from tests.journeys.crashing import Crash, CrashingEngine, Fate
@@ -21,6 +21,8 @@ Script = Generator[float, None, None]
 
 WORKERS: Final = 2
 _TASKS_AT_ONCE: Final = 25
+_STALLS_EVERY: Final = 150
+_STEPS_AT_ONE_INSTANT: Final = 5_000
 _NOBODY: Final = Answer(status=0, body={}, headers={})
 
 
@@ -128,7 +130,10 @@ class Rig(World):
     def run(self, seconds: float) -> None:
         """Let time pass: jobs of the agenda and due tasks, each at its own time."""
         until = self.clock.now() + timedelta(seconds=seconds)
+        stood, at = 0, self.clock.now()
         while (due := self._soonest()) is not None and due <= until:
+            stood, at = (stood + 1, at) if self.clock.now() == at else (0, self.clock.now())
+            assert stood < _STEPS_AT_ONE_INSTANT, "the work that is due now never ends"
             self.worker_first = self._chance.random() < 0.5
             self._step(max(due - self.clock.now(), timedelta()).total_seconds())
         self.clock.advance((until - self.clock.now()).total_seconds())
@@ -141,10 +146,29 @@ class Rig(World):
     def _work(self) -> None:
         if not self.workers_up:
             return
+        worker, limit = self._chance.choice(self._workers), self._chance.randint(1, _TASKS_AT_ONCE)
+        if self._chance.randrange(_STALLS_EVERY) == 0:
+            self._stall(worker, limit)
+            return
         try:
-            self._chance.choice(self._workers).run_due(limit=self._chance.randint(1, _TASKS_AT_ONCE))
+            worker.run_due(limit=limit)
         except Crash:
             self.restart()
+
+    def _stall(self, worker: Worker, limit: int) -> None:
+        """A worker takes tasks and stands still until its leases have run out and others have taken them up."""
+        tasks = worker._claim(limit)
+
+        def wake() -> None:
+            if worker not in self._workers:
+                return  # its process has died meanwhile
+            try:
+                for task in tasks:
+                    worker.do(task)
+            except Crash:
+                self.restart()
+
+        self.clock.call_later(LEASE.total_seconds() + self._chance.uniform(0, 60), wake)
 
     # --- callbacks ---
 

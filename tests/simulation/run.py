@@ -14,6 +14,7 @@ from unittest.mock import patch
 import structlog
 from cryptography.hazmat.primitives import serialization
 
+from gateway.services.audit import offences
 from gateway.store import sqlite, upgrade
 from gateway.web import openapi
 from sandbox.keyring import Keyring, open_keyring
@@ -32,6 +33,7 @@ CRASH_EVERY: Final = 4_000
 
 _HOUR: Final = 3600
 _DAYS_TO_SETTLE: Final = 14
+_LOOK_EVERY: Final = 1_500
 _MEMORY: Final = Path("/dev/shm")
 
 
@@ -109,6 +111,7 @@ def _play(rig: Rig, plan: Plan, database: Database) -> str:
     for payer in plan.payers:
         rig.begin(Front(rig, payer).script(), payer.comes_at)
     announce(rig, plan.weather)
+    _look_now_and_then(rig)
     try:
         rig.run(plan.seconds + 3 * _HOUR)
         _settle(rig)
@@ -116,6 +119,16 @@ def _play(rig: Rig, plan: Plan, database: Database) -> str:
     except AssertionError as exc:
         return f"{exc}"[:2000] or "an assertion failed"
     return "; ".join(rig.oddities[:5])
+
+
+def _look_now_and_then(rig: Rig) -> None:
+    """What is put right by the end may have been wrong on the way: the audit's questions are asked meanwhile, too."""
+    if rig.is_up:
+        found = offences(rig.gateway.store)
+        if found:
+            rig.oddities.append(f"at {rig.clock.now()}: {found}")
+            return
+    rig.later(_LOOK_EVERY, lambda: _look_now_and_then(rig))
 
 
 def _settle(rig: Rig) -> None:
