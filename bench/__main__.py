@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from bench import callbacks, commits, cost, creates, floor_rate, growth, peers
+from bench import callbacks, commits, cost, creates, drain, floor_rate, growth, peers
 from bench.board import Row, print_head, print_row
 from bench.effort import FULL, QUICK, Effort
 from bench.ground import Ground, fresh_ground
@@ -19,11 +19,12 @@ _MEASURES: Final[tuple[Measure, ...]] = (
     commits.measure,
     creates.measure,
     growth.measure,
+    drain.measure,
     peers.measure,
     floor_rate.measure,
 )
-_IDS: Final = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P10", "P14", "P15", "P17", "F4")
-_LATER: Final = "P9, P11, P12, P13, P16"
+_IDS: Final = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P10", "P11", "P12", "P13", "P14", "P15", "P17", "F4")
+_LATER: Final = "P9, P16"
 
 
 def _arguments() -> argparse.Namespace:
