@@ -31,6 +31,7 @@ Fault = tuple[str, str]
 
 T = TypeVar("T")
 _KEY_BYTES: Final = 32
+_SIGNING_CHARACTERS_MIN: Final = 16
 _REFERENCE_WANTED: Final = 'must be a reference, "file:…" or "env:…"'
 
 
@@ -132,6 +133,13 @@ def _secret(value: Any) -> Secret:
     if not isinstance(value, Secret):
         raise ValidationError(_REFERENCE_WANTED)
     return value
+
+
+def _signing_secret(value: Any) -> Secret:
+    secret = _secret(value)
+    if 0 < len(secret.reveal()) < _SIGNING_CHARACTERS_MIN:  # none at all is a reference that could not be resolved
+        raise ValidationError(f"must have {_SIGNING_CHARACTERS_MIN} characters or more")
+    return secret
 
 
 def _sealing_key(value: Any) -> Secret:
@@ -269,7 +277,7 @@ class AppSchema(TableSchema):
 
     entry = Value(_one_of(ENTRY_KINDS), required=True)
     api_keys = Rows(_digest, 1, 2, required=True)
-    signing_secret = Value(_secret)
+    signing_secret = Value(_signing_secret)
     regions = Rows(_region, 1, 4000)
     methods = Rows(_method, 1, 200)
     webhook_url = Value(_webhook_url)

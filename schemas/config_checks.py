@@ -1,12 +1,16 @@
 """Faults that show only when the configuration's keys and tables are held against each other."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from ipaddress import ip_network
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from gateway.domain.entry import ENTRY_KINDS, works_in
 from gateway.domain.webhook_address import address_allowed, is_address
 from schemas.config import Fault
+
+_WIDEST_PREFIX: Final = {4: 8, 6: 7}
+"""10.0.0.0/8, fc00::/7: a wider one would open plain HTTP, and this machine, by the way. Source: RFC 1918, RFC 4193."""
 
 
 def check_apps(valid: Mapping[str, Mapping[str, Any]], unsure: Collection[str]) -> Iterator[Fault]:
@@ -62,7 +66,14 @@ def check_webhooks(apps: Mapping[str, Mapping[str, Any]], unsure: Collection[str
             continue
         if "webhook_secrets" not in app:
             yield f"{place}.webhook_secrets", "is missing: webhooks are always signed"
+        yield from _check_widths(f"{place}.webhook_networks", networks)
         yield from _check_webhook_address(f"{place}.webhook_url", urlsplit(url), networks)
+
+
+def _check_widths(place: str, networks: Sequence[str]) -> Iterator[Fault]:
+    for index, network in enumerate(map(ip_network, networks)):
+        if network.prefixlen < _WIDEST_PREFIX[network.version]:
+            yield f"{place}[{index}]", "is wider than any private network: at most /8, IPv6 /7"
 
 
 def _check_webhook_address(place: str, url: SplitResult, networks: Sequence[str]) -> Iterator[Fault]:

@@ -96,6 +96,11 @@ class Transport:
             reraise=True,
         )
 
+    @property
+    def gate(self) -> Gate | None:
+        """The account's gate, for what has to go another way than HTTP."""
+        return self._gate
+
     def send(
         self,
         method: str,

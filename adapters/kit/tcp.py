@@ -7,6 +7,7 @@ import socket
 import time
 from typing import Final
 
+from gateway.domain.gate import Gate
 from gateway.domain.provider import NoVerdict, ProviderUnavailable
 
 ANSWER_BYTES_MAX: Final = 1 << 20
@@ -21,19 +22,35 @@ def exchange(
     connect_seconds: float = 3.0,
     answer_seconds: float = 30.0,
     answer_bytes_max: int = ANSWER_BYTES_MAX,
+    gate: Gate | None = None,
 ) -> bytes:
     """
     Write the question and read until the other side closes.
 
     Args:
         answer_seconds: For the whole exchange after connecting, however slowly the bytes drip in.
+        gate: The account's; asked before, and told afterwards whether there was an answer.
 
     Raises:
-        ProviderUnavailable: No connection was made: nothing was sent.
+        ProviderUnavailable: No connection was made, or the gate lets none be made: nothing was sent.
         NoVerdict: A first byte may have left, and no whole answer came back in time or within the size limit.
     """
+    if gate is not None:
+        gate.enter()
+    answer = b""
     try:
-        connection = socket.create_connection((host, port), timeout=connect_seconds)
+        answer = _exchanged((host, port), question, connect_seconds, answer_seconds, answer_bytes_max)
+    finally:
+        if gate is not None:
+            gate.leave(answered=bool(answer))
+    return answer
+
+
+def _exchanged(
+    address: tuple[str, int], question: bytes, connect_seconds: float, answer_seconds: float, answer_bytes_max: int
+) -> bytes:
+    try:
+        connection = socket.create_connection(address, timeout=connect_seconds)
     except (OSError, UnicodeError, OverflowError) as exc:
         raise ProviderUnavailable(f"the client program cannot be reached: {type(exc).__name__}") from None
     with connection:

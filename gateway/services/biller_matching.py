@@ -69,12 +69,15 @@ class _Comparison:
     reversal_of: dict[str, DayLine] = field(default_factory=dict)
 
     def run(self) -> None:
-        self.reversal_of = {line.original_seq: line for line in self.lines if line.original_seq is not None}
+        for line in self.lines:
+            if line.original_seq is not None:
+                self.reversal_of.setdefault(line.original_seq, line)
         payments = {line.bank_seq for line in self.lines if line.original_seq is None}
         for line in self.lines:
             if line.original_seq is None:
                 self._payment(line)
-            elif line.original_seq not in payments:  # taken back on another day than it was made
+            elif line.original_seq not in payments or self.reversal_of[line.original_seq] is not line:
+                # Taken back on another day than it was made, or once more.
                 self._differ(line.bank_seq, DifferenceKind.REVERSAL, bank_fen=line.amount_fen)
         for ours in self._our_payments():
             if ours.bank_seq not in payments:

@@ -55,7 +55,7 @@ def answer_payment(
             notice.bank_date.strftime(DAY),
             payment_meaning(notice.biller_id, notice.bill_no, notice.amount_fen),
         )
-        key = f"refused:{day}:{notice.bank_seq[:40]}:{meaning[:32]}"
+        key = f"refused:{day}:{notice.bank_seq}:{meaning}"
         if tx.notification_by_key(account, key) is None:
             message = evidence.message(deps, account, dedup_key=key, event=EntryKind.PAYMENT.value)
             _keep_refused(tx, deps, notice, message, refused.reason)

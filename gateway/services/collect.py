@@ -145,7 +145,7 @@ class _Desk:
             ("amount_fen", record.amount_fen > agent.amount_fen_max, f"is above {agent.amount_fen_max}"),
             ("region", not _allows(agent.regions, region), "is not a region of this agent"),
             ("region", not _allows(self._app_regions, region), "is not a region of this app"),
-            ("proof_no", record.subject.insured.id_number in record.proof_no, "holds the insured person's number"),
+            ("proof_no", _names_a_person(record), "holds a person's name or number"),
         )
         faults: dict[str, list[str]] = {}
         for name, hit, text in checks:
@@ -172,6 +172,14 @@ class _Desk:
 
 def _allows(regions: frozenset[str] | None, region: str) -> bool:
     return regions is None or region in regions
+
+
+def _names_a_person(record: CollectedRecord) -> bool:
+    """True when the proof's number, which is stored in clear, tells who is insured or who has paid."""
+    proof_no = record.proof_no.upper()
+    people = (record.subject.insured, record.subject.payer)
+    texts = [text.upper() for one in people if one for text in (one.id_number, one.name)]
+    return any(text in proof_no for text in texts if len(text) > 1)  # a single character tells of nobody
 
 
 def _invalid(line: SubmittedLine, errors: dict[str, list[str]]) -> LineResult:

@@ -134,9 +134,9 @@ def pay_own_order(
 
 
 def _order(deps: Deps, record: CollectedRecord, collection: Collection, agent: Agent) -> Order:
-    """Its number follows from agent code, proof number and version, so that the same record cannot open two."""
+    """Its number follows from agent code and proof number, so that two contents of one proof cannot both be paid."""
     now = deps.clock.now()
-    named = (collection.agent_code, collection.proof_no, str(collection.version))
+    named = (collection.agent_code, collection.proof_no)
     return blank_order(
         deps,
         app=collection.app,

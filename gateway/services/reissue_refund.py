@@ -6,7 +6,7 @@ from typing import Final
 
 from gateway.domain.order import Event, Payment, Refund, TaskKind, TaskState
 from gateway.domain.refusal import Refusal
-from gateway.domain.states import RefundState
+from gateway.domain.states import RefundReason, RefundState
 from gateway.services.deps import Deps
 from gateway.services.issue_refund import issue_refund
 from gateway.services.order_change import OrderChange
@@ -62,6 +62,8 @@ def _issue_again(tx: Tx, deps: Deps, payment: Payment, refund: Refund, actor: st
     order = tx.order(payment.order_id)
     if order is None or refund.amount_fen > free_fen:
         raise Refusal("refund_exceeds_payment", "not that much is left to refund")
+    if refund.reason is RefundReason.ASKED and _was_asked_for_again(tx, refund):
+        return "unchanged", "the app has asked for another refund since"
     now = deps.clock.now()
     again = issue_refund(
         tx, deps, payment, amount_fen=refund.amount_fen, reason=refund.reason, note=refund.note, now=now
@@ -78,6 +80,14 @@ def _issue_again(tx: Tx, deps: Deps, payment: Payment, refund: Refund, actor: st
     change.write()
     tx.update(replace(payment, amount_refunding_fen=payment.amount_refunding_fen + again.amount_fen, updated_at=now))
     return "issued", again.reason.value
+
+
+def _was_asked_for_again(tx: Tx, refund: Refund) -> bool:
+    """The app may have replaced a failed refund itself, by a new number: both would send the money back twice."""
+    return any(
+        other.reason is RefundReason.ASKED and other.id > refund.id and other.state is not RefundState.FAILED
+        for other in tx.refunds_of_payment(refund.payment_id)
+    )
 
 
 def _replaces(event: Event, refund: Refund) -> bool:

@@ -205,6 +205,10 @@ def _query(deps: Deps, subject_id: str, actor: str) -> tuple[str, str]:
     payment = deps.store.read().payment(subject_id)
     if payment is None:
         raise LookupError(subject_id)
+    if payment.account not in deps.providers:
+        raise Refusal(
+            "invalid_request", "no provider knows of this payment: it was collected outside, or is configured no more"
+        )
     after = ask_payment(deps, payment, actor=actor)
     return ("unchanged" if after.state is payment.state else "applied"), after.state.value
 

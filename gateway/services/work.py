@@ -152,9 +152,9 @@ class Worker:
     def _claim(self, limit: int, busy: Sequence[str] = ()) -> list[Task]:
         now = self._deps.clock.now()
         try:
+            self._purge(now)
             next_due = self._deps.store.read().next_due()
             if limit < 1 or next_due is None or next_due > now:
-                self._purge(now)
                 return []
             lease = self._deps.ids.new()
             until = now + LEASE

@@ -9,7 +9,14 @@ from typing import Final
 import structlog
 from flask import Flask, Response, request
 
-from gateway.domain.biller import BillerOutcome, BillerReason, BillerRefused, BillQuestion
+from gateway.domain.biller import (
+    BillerOutcome,
+    BillerReason,
+    BillerRefused,
+    BillQuestion,
+    PaymentNotice,
+    ReversalNotice,
+)
 from gateway.domain.biller_front import Admitted, BillerAnswer, BillerFront, BillerRequest, NotAdmitted
 from gateway.domain.faults import frames_of
 from gateway.domain.refusal import Refusal
@@ -128,6 +135,8 @@ class BillerDesk:
         if isinstance(ask, BillQuestion) and not self._gate.passes(account.name, limit):
             return BillerReason.BUSY
         reason = use_nonce(self._deps, account.name, admitted.nonce) if admitted.nonce is not None else None
+        if reason is BillerReason.NONCE and isinstance(ask, PaymentNotice | ReversalNotice):
+            return BillerReason.UNDECIDED  # these very bytes came before, and may have been written
         return reason or serve_biller(self._deps, account.name, admitted, ask)
 
     def _tell(self, account: str, path: str, answer: BillerAnswer) -> None:

@@ -44,7 +44,10 @@ def _database(deps: Deps, schema_is_current: Callable[[], bool]) -> dict[str, An
 
 
 def _keys(deps: Deps) -> dict[str, Any]:
-    """A key that has ended means callbacks that cannot be verified; one that will soon is a warning."""
+    """
+    What has ended and what will soon: warnings. Every process holds the same keys, and would go out of service at the
+    same instant, for all the accounts whose keys are good; one that has ended may also have been replaced long ago.
+    """
     now = deps.clock.now()
     ends = {
         f"{account}.{key}": ends_at
@@ -53,7 +56,7 @@ def _keys(deps: Deps) -> dict[str, Any]:
     }
     ended = sorted(name for name, ends_at in ends.items() if ends_at <= now)
     soon = sorted(name for name, ends_at in ends.items() if now < ends_at <= now + _EXPIRY_WARNING)
-    status = "failing" if ended else "warning" if soon else "ok"
+    status = "warning" if ended or soon else "ok"
     return {"status": status, "ended": ended, "ending_within_30_days": soon}
 
 

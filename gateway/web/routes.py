@@ -128,7 +128,9 @@ def _read(route: Route, edge: Edge, path: Mapping[str, str]) -> Call:
     body = _load(route.body, members) if route.body else {}
     query = _load(route.query, _single_values(request)) if route.query else {}
     text = (raw, _text_charset(request, route.text)) if route.text else (b"", "")
-    semantic = {"sha256": hashlib.sha256(raw).hexdigest()} if route.text else _semantic(members, route.volatile)
+    semantic = _semantic(members, route.volatile)
+    if route.text:  # the same bytes in another charset say something else
+        semantic = {"sha256": hashlib.sha256(raw).hexdigest(), "charset": text[1]}
     content = {"path": dict(path), "body": semantic}
     meaning = fingerprint(route.method, route.rule, content)
     keyed = _keyed(edge.deps, caller, meaning, key) if key is not None else None

@@ -41,9 +41,12 @@ def exchange_over_http(url: str, headers: Mapping[str, str], body: bytes) -> tup
     return answer.status_code, answer.headers, answer.content
 
 
-def money_goes_back(code: str) -> bool:
-    """The bank rule's first half: a definite failure, nothing was written at the other side."""
-    return code[:1] in ("A", "V") or code.startswith("P2") or code == "P30003"
+def money_goes_back(code: str, *, tries: int = 1) -> bool:
+    """
+    The bank rule's first half: a definite failure, nothing was written at the other side. A and V speak of one message
+    alone: after an earlier one without a definite answer they say nothing of the payment.
+    """
+    return (code[:1] in ("A", "V") and tries == 1) or code.startswith("P2") or code == "P30003"
 
 
 class BankBillerSimulator(Simulator):
@@ -280,7 +283,7 @@ class BankBillerSimulator(Simulator):
             transfer.code = code
             if code == _DONE and answer is not None:
                 transfer.held, transfer.receipt_no = Held.PAID, answer["body"]["receipt_no"]
-            elif money_goes_back(code):
+            elif money_goes_back(code, tries=transfer.tries):
                 transfer.held = Held.REVERSED if transfer.held is Held.REVERSED else Held.RETURNED
             elif code == "P40001":
                 transfer.held = Held.STUCK

@@ -6,10 +6,13 @@ It knows the gateway only from outside, by the `jiaofei` command and the public 
 
 import argparse
 import shutil
+import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from sandbox.demo.installation import PAID_SECONDS, Installation, free_port, wait
 from sandbox.demo.scenarios import SCENARIOS, Scenario
@@ -108,6 +111,10 @@ def keep_running(folder: Path, port: int, sandbox_port: int) -> None:
             print("stopping")  # noqa: T201
 
 
+def _leave(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """Parse the arguments and run."""
     parser = argparse.ArgumentParser(description="Try the gateway against its own provider simulators.")
@@ -116,6 +123,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8300)
     parser.add_argument("--sandbox-port", type=int, default=8400)
     arguments = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # else our processes would live on and keep the ports
+        signal.signal(number, _leave)
     base = Path("var").absolute()
     if arguments.keep:
         keep_running(arguments.folder or base / "run", arguments.port, arguments.sandbox_port)

@@ -162,3 +162,37 @@ def test_many_threads_never_pass_beyond_the_limit(clock: ManualClock) -> None:
         thread.join()
 
     assert 0 < most[0] <= 3
+
+
+def test_gate_that_nobody_used_is_closed(gate: Gate) -> None:
+    """Nothing has failed yet, and no trial is under way."""
+    assert BreakerState.CLOSED is gate.state
+
+
+def test_breaker_states_are_called_what_the_metrics_call_them() -> None:
+    """Dashboards hold these words."""
+    assert ["closed", "open", "half_open"] == [state.value for state in BreakerState]
+
+
+def test_account_without_limits_of_its_own_makes_64_calls_at_once(clock: ManualClock) -> None:
+    """And no more, however fast they come."""
+    gate = Gate(clock, GateLimits())
+    for _ in range(64):
+        gate.enter()
+
+    assert "bulkhead_full" == code_of(gate)
+
+
+def test_breaker_opens_after_eight_failures_for_up_to_a_minute() -> None:
+    """What the page on operations tells, in numbers."""
+    assert (8, [5, 10, 20, 40, 60]) == (FAILURES_TO_OPEN, list(OPEN_PAUSES))
+
+
+def test_call_that_is_over_makes_room_for_one_and_no_more(gate: Gate) -> None:
+    """The bulkhead counts calls out as it counted them in."""
+    for _ in range(3):
+        gate.enter()
+    gate.leave(answered=True)
+    gate.enter()
+
+    assert "bulkhead_full" == code_of(gate)

@@ -20,6 +20,7 @@ GOOD: dict[str, tuple[bytes, Any]] = {
     "fraction": (b"1.5", 1.5),
     "exponent": (b"1e2", 100.0),
     "40-digits": (b"1" * 40, int("1" * 40)),
+    "40-digits-with-a-point": (b"1." + b"1" * 38, float("1." + "1" * 38)),
     "64-levels": (b"[" * 64 + b"]" * 64, None),
 }
 
@@ -73,6 +74,9 @@ WRONG: dict[str, bytes] = {
     "deep": b"[" * 100_000 + b"]" * 100_000,
     "deep-objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     "deep-unfinished": b"[" * 1_000_000,
+    "lone-surrogate-deep-down": b'{"a":[{"b":"\\udc00"}]}',
+    "lone-surrogate-in-a-name": b'{"\\ud800":1}',
+    "lone-surrogate-in-a-deep-name": b'[{"a":{"\\udfff":1}}]',
 }
 
 

@@ -156,6 +156,20 @@ def test_payment_that_stays_unknown_is_left_to_the_days_file(
     assert gateway.calls[-1][1]["net_amount"] == 38001
 
 
+def test_later_message_that_is_turned_away_says_nothing_of_the_payment(
+    bank: BankBillerSimulator, gateway: FakeGateway, clock: SandboxClock
+) -> None:
+    """The first may have been taken: the money stays where it is until a query or the file tells."""
+    gateway.codes = ["lost", "A00002"]
+    _paid(bank)
+    clock.advance(5)
+    assert bank.orders()[0]["state"] == "UNKNOWN"
+    gateway.standing = "SUCCESS"
+    clock.advance(5)
+
+    assert bank.orders()[0]["state"] == "PAID"
+
+
 def test_busy_gateway_gets_the_same_payment_later(
     bank: BankBillerSimulator, gateway: FakeGateway, clock: SandboxClock
 ) -> None:

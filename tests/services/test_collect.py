@@ -1,6 +1,7 @@
 """Premiums that agents collected: each record counts once, and never beside another payment of the same premium."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from threading import Barrier
 from typing import Any
@@ -289,12 +290,20 @@ def test_proof_number_with_too_many_contents_is_invalid(world: World) -> None:
     assert results[-1].errors == {"proof_no": ["has come with too many different contents"]}
 
 
+PAID_BY = replace(subject(), payer=Person(name="缴费人测试", id_type="resident_id", id_number="340100198001010028"))
 INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "unknown_agent": ({"agent_code": "nobody"}, "agent_code"),
     "agent_of_another_app": ({"agent_code": VILLAGE.code}, "agent_code"),
     "tomorrow": ({"agent_code": TAX.code, "collected_on": date(2026, 3, 2)}, "collected_on"),
     "above_the_limit": ({"agent_code": TAX.code, "amount_fen": 1_000_001}, "amount_fen"),
     "number_as_proof": ({"agent_code": TAX.code, "proof_no": "34010019000101001X"}, "proof_no"),
+    "number_in_proof": ({"agent_code": TAX.code, "proof_no": "34010019000101001x-2"}, "proof_no"),
+    "payers_number_in_proof": (
+        {"agent_code": TAX.code, "proof_no": "A340100198001010028", "subject": PAID_BY},
+        "proof_no",
+    ),
+    "payers_name_in_proof": ({"agent_code": TAX.code, "proof_no": "缴费人测试01", "subject": PAID_BY}, "proof_no"),
+    "name_in_proof": ({"agent_code": TAX.code, "proof_no": f"{subject().insured.name}01"}, "proof_no"),
 }
 
 

@@ -367,3 +367,13 @@ def test_refund_number_of_another_payment_is_quarantined(world: World) -> None:
     assert (accepted.outcome, accepted.reason) == ("quarantined", "out_refund_no")
     assert world.refund_row(refund.id).state is RefundState.REQUESTED
     assert_invariants(world.store)
+
+
+def test_news_of_a_refund_that_is_none_is_kept_with_its_payment(world: World, database: Database) -> None:
+    """A duplicate changes nothing, and is found again by the payment that it was about."""
+    order, payment = world.paid()
+    refund = world.refund(order, 380)
+    world.work()
+    _settle(world, refund, "submitted")
+
+    assert [(payment.id,)] == database.rows("SELECT payment_id FROM notifications WHERE state = 'duplicate'")

@@ -3,8 +3,10 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from gateway.domain.report import RefundReport, ReportedRefundState, ReportedState
+from gateway.domain.provider import ProviderAnswer
+from gateway.domain.report import RefundReport, ReportedRefundState, ReportedState, Source
 from gateway.domain.states import RefundReason, RefundState
+from gateway.services.ask_provider import record_answer
 from tests.support.invariants import assert_invariants
 from tests.support.world import AMOUNT_FEN, World, subject
 
@@ -49,6 +51,19 @@ def test_total_above_what_we_know_is_a_refund_made_outside(world: World) -> None
     assert outcomes == ["duplicate", "applied", "duplicate", "applied", "duplicate"]
     assert [refund.amount_fen for refund in world.refunds(order)] == [300, 200]
     assert world.payment(payment.id).amount_refunded_fen == 500
+    assert_invariants(world.store)
+
+
+def test_single_fen_made_outside_is_booked_and_one_in_flight_is_waited_for(world: World) -> None:
+    """The smallest sums that there are decide like any other."""
+    order, payment = world.paid()
+    assert _total(world, payment, 1).outcome == "applied"
+    world.refund(order, 1)
+    answer = world.alpha.report(payment.out_trade_no, Source.QUERY, refunded_total_fen=2)
+    recorded = record_answer(world.deps, payment.account, "query", ProviderAnswer(report=answer), actor="worker")
+
+    assert recorded.state == "duplicate"
+    assert [1, 1] == sorted(refund.amount_fen for refund in world.refunds(order))
     assert_invariants(world.store)
 
 
@@ -124,3 +139,12 @@ def test_refund_of_a_payment_first_heard_of_by_its_refund(world: World) -> None:
     assert world.payment(payment.id).amount_refunded_fen == 500
     assert world.order(order.id).state == "paid"
     assert_invariants(world.store)
+
+
+def test_total_that_tells_nothing_new_while_ours_is_in_flight_is_a_duplicate(world: World) -> None:
+    """The payment's own notice, come late: there is nothing to wait for, and it need not come again."""
+    order, payment = world.paid()
+    world.refund(order, 300)
+    world.work()
+
+    assert _total(world, payment, 0).outcome == "duplicate"

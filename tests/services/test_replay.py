@@ -14,6 +14,7 @@ from gateway.domain.states import NotificationState, PaymentState, RefundState
 from gateway.services.replay import Filter, ItemResult, ReplayRequest, rehearse, run_replay
 from gateway.store.families import replays
 from tests.support.clock import START
+from tests.support.collecting import record, take, with_agents
 from tests.support.databases import Database
 from tests.support.invariants import assert_invariants
 from tests.support.world import AMOUNT_FEN, World
@@ -31,6 +32,27 @@ def run(world: World, wanted: ReplayRequest) -> list[ItemResult]:
 
 def notifications(world: World, state: str) -> list[str]:
     return replays.chosen(world.store.read(), "notification", state=state, account="", since=START, limit=9)
+
+
+def test_failed_refund_that_its_app_has_asked_for_again_is_not_issued_beside_it(world: World) -> None:
+    """Both numbers would send the same money back."""
+    wanted = a_failed_refund(world)
+    failed = world.refund_row(wanted.ids[0])
+    world.refund(world.order(failed.order_id), failed.amount_fen, "R-2")
+
+    assert [("unchanged", ())] == [(each.outcome, each.changes) for each in run(world, wanted)]
+    assert world.payment(failed.payment_id).amount_refunding_fen == failed.amount_fen
+    assert_invariants(world.store)
+
+
+def test_query_of_a_payment_that_an_agent_collected_says_why_nobody_can_be_asked(world: World) -> None:
+    """It is there; no provider has ever heard of it."""
+    taken = take(with_agents(world), record())
+
+    assert [("failed", True)] == [
+        (each.outcome, "collected outside" in each.detail)
+        for each in run(world, request(ReplayKind.QUERY, taken.payment_id or ""))
+    ]
 
 
 # --- one situation of each kind -------------------------------------------------------------------------------------

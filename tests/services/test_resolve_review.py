@@ -196,6 +196,24 @@ def test_acceptance_of_an_item_without_record_is_refused(world: World) -> None:
     assert_invariants(world.store)
 
 
+def test_two_contents_of_one_proof_accepted_at_once_pay_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of different people, so that no premium's slot keeps them apart; the other is accepted just before the write."""
+    one = take(world, record(collected_on=date(2026, 1, 5)))
+    two = take(world, record(subject=person(7)), line_no=2)
+    flush, rivals = world.store._engine.flush, [two]
+
+    def late(batch: Any) -> None:
+        if rivals:
+            _resolve(world, rivals.pop().review_id, Resolution.ACCEPTED)
+        flush(batch)
+
+    monkeypatch.setattr(world.store._engine, "flush", late)
+
+    assert _refusal(world, one.review_id, Resolution.ACCEPTED) == "resolution_not_possible"
+    assert [CollectionState.REVIEW, CollectionState.ACCEPTED] == [stored(world, each).state for each in (one, two)]
+    assert_invariants(world.store)
+
+
 def test_question_asked_twice_is_one_item(world: World) -> None:
     """One per kind and subject, for ever."""
 

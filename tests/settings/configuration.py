@@ -47,6 +47,7 @@ class Configuration:
             "GATEWAY_CONFIG": str(folder / "gateway.toml"),
             "OLD_DATA_KEY": OLD_DATA_KEY,
             "APIV3_KEY": CANARY,
+            "SHORT": CANARY[:15],
         }
         (folder / "keys").mkdir(mode=0o700)
         for name, text in {"data": DATA_KEY, "index": INDEX_KEY, "token": TOKEN_KEY}.items():

@@ -187,6 +187,11 @@ SPOILT = {
         f'signing_secret = "{CANARY}"\nentry = "',
         f"apps.demo.signing_secret: {REFERENCE}",
     ),
+    "signing_secret_too_short": (
+        'entry = "',
+        'signing_secret = "env:SHORT"\nentry = "',
+        "apps.demo.signing_secret: must have 16 characters or more",
+    ),
     "app_region": (
         'entry = "',
         'regions = ["341000", "3410"]\nentry = "',

@@ -67,6 +67,7 @@ _URL_FAULT = "apps.demo.webhook_url: must be https://…, ASCII, without user an
 _PLACE_FAULT = "apps.demo.webhook_url: is not a public address and lies in none of webhook_networks"
 _HTTP_FAULT = "apps.demo.webhook_url: must be https://…; http:// is for the networks that webhook_networks names"
 _FORM_FAULT = "apps.demo.webhook_secrets[0]: must be whsec_ and the base64 of 24 to 64 bytes"
+_WIDTH_FAULT = "apps.demo.webhook_networks[{}]: is wider than any private network: at most /8, IPv6 /7"
 FAULTS = {
     "no_secrets": ((f'webhook_url = "{URL}"',), ["apps.demo.webhook_secrets: is missing: webhooks are always signed"]),
     "secrets_alone": ((_SECRETS,), ["apps.demo.webhook_secrets: is of no use without webhook_url"]),
@@ -102,6 +103,10 @@ FAULTS = {
     "no_network": (
         (f'webhook_url = "{URL}"', _SECRETS, 'webhook_networks = ["10.0.0.1/8"]'),
         ["apps.demo.webhook_networks[0]: must be a network such as 203.0.113.0/24, its host bits zero"],
+    ),
+    "every_network": (
+        (f'webhook_url = "{URL}"', _SECRETS, 'webhook_networks = ["10.0.0.0/8", "fc00::/7", "0.0.0.0/0", "::/0"]'),
+        [_WIDTH_FAULT.format(2), _WIDTH_FAULT.format(3)],
     ),
 }
 

@@ -334,6 +334,15 @@ def test_unreadable_file_is_refused_whole(front: Front, database: Database, raw:
     assert database.rows("SELECT count(*) FROM collections") == [(0,)]
 
 
+def test_same_file_declared_in_another_charset_is_another_request(front: Front) -> None:
+    """It reads as other people: the first answer must not stand for it."""
+    row = csv_row(1, method="cash", insurance_kind="resident_medical", name="测试", id_type="resident_id")
+    raw = f"{HEADER}\n{row}".encode()
+    assert ["accepted"] == outcomes(submit_csv(front, raw, charset="gb18030", key="one-key"))
+
+    assert problem(submit_csv(front, raw, charset="utf-8", key="one-key")) == (422, "idempotency_key_reused")
+
+
 def test_file_of_unknown_charset_or_type_gets_415(front: Front) -> None:
     """The declared charset decides; nothing is guessed."""
     headers = {"Content-Type": "text/plain"}

@@ -127,7 +127,9 @@ def notify_report(config: Config, inner: str) -> ProviderReport:
     """
     What a proven notify says: paid on `0000`. Any other code may be one try of several, and is left to a query.
 
-    The merchant's number is compared where it is sent; in a notify of an order that is unverified.
+    The bank signs for all its merchants with one key, and an order's number is the merchant's own choice: a notify that
+    does not name us may be about another one's order of the same number, and is left to a query as well. Whether the
+    bank names the merchant in a notify of an order is unverified.
     Source: sheet section 3.4; vector abc_notify.json.
 
     Raises:
@@ -135,7 +137,7 @@ def notify_report(config: Config, inner: str) -> ProviderReport:
     """
     fields = {name: element(inner, name, default="") for name in ("Amount", "MerchantID", "iRspRef")}
     code = _text({"ReturnCode": element(inner, "ReturnCode")}, "ReturnCode", _CODE)
-    paid = code == SUCCEEDED
+    paid = code == SUCCEEDED and fields["MerchantID"] != ""
     amount_fen = _fen(fields, "Amount")
     if paid and amount_fen is None:
         raise ValueError("Amount")

@@ -44,8 +44,8 @@ class Conditions:
 
 
 def is_question(inner: str) -> bool:
-    """True for a question about bills; everything else that the bank signs here tells of a payment."""
-    return "<MessageType>" in inner
+    """True for a question about bills, which has no result; everything else that the bank signs tells of a payment."""
+    return "<MessageType>" in inner and "<ReturnCode>" not in inner
 
 
 def read_conditions(config: Config, inner: str) -> Conditions:

@@ -108,7 +108,7 @@ class Ebs:
         address = self._config.ebs_address
         if not isinstance(address, TcpAddress):
             raise AssertionError("the address is no TCP address")
-        return tcp.exchange(address.host, address.port, question)
+        return tcp.exchange(address.host, address.port, question, gate=self._tools.transport.gate)
 
     def _over_http(self, question: bytes) -> bytes:
         http = self._tools.transport.send(

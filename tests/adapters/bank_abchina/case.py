@@ -79,9 +79,15 @@ CALLBACKS: Final = Callbacks(
         ),
         AcceptedSample(
             id="paid-without-more",
-            raw=peer.notified(MerchantID=None, TrxType=None, iRspRef=None, HostDate=None),
+            raw=peer.notified(TrxType=None, iRspRef=None, HostDate=None),
             report=paid(provider_trade_no=None, occurred_at=None),
             event="notify",
+        ),
+        AcceptedSample(  # the bank signs for every merchant with one key: it may be about another one's order
+            id="paid-to-nobody-named",
+            raw=peer.notified(MerchantID=None),
+            report=payment_report(Source.CALLBACK, ReportedState.UNKNOWN, "0000", amount_fen=38001),
+            event="PayResult",
         ),
         AcceptedSample(
             id="not-paid",

@@ -351,3 +351,11 @@ def test_refused_payments_are_kept_for_a_person() -> None:
     assert not peer.front().institution.refunds_refused
     with pytest.raises(DayFileRefused):
         peer.front().day_lines(b"")
+
+
+def test_payment_whose_remark_looks_like_a_question_is_still_a_payment() -> None:
+    """The payer's words in it must not make the money disappear."""
+    admitted = peer.front().admit(peer.told(MerchantRemarks="<MessageType>QRequest</MessageType>"))
+
+    assert admitted.tells_of_money
+    assert isinstance(peer.front().read(admitted), PaymentNotice)

@@ -104,9 +104,9 @@ def values(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in table.items() if value is not None}
 
 
-def provider(clock: Clock | None = None, **changes: Any) -> CcbProvider:
+def provider(clock: Clock | None = None, transport: Transport | None = None, **changes: Any) -> CcbProvider:
     """The built adapter, with a real transport."""
-    tools = AdapterTools(clock=clock or FixedClock(NOW), nonce=lambda: NONCE, transport=Transport())
+    tools = AdapterTools(clock=clock or FixedClock(NOW), nonce=lambda: NONCE, transport=transport or Transport())
     return build(AccountSettings("main", values(**changes)), tools)
 
 

@@ -7,10 +7,13 @@ from typing import Any, Final
 import pytest
 
 from adapters.bank.ccb.ebs_xml import Element, Malformed, read, write
+from adapters.kit.http import Transport
+from gateway.domain.gate import FAILURES_TO_OPEN, BreakerState, Gate, GateLimits
 from gateway.domain.provider import NoVerdict, ProviderUnavailable
 from gateway.domain.report import ReportedState
 from tests.adapters.bank_ccb import peer
 from tests.adapters.kit.loopback import Loopback, serving
+from tests.conformance.case import FixedClock
 
 BOMB: Final = '<!DOCTYPE TX [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]><TX>&b;</TX>'
 REFUSED: Final[dict[str, bytes]] = {
@@ -111,3 +114,20 @@ def test_refused_connection_over_tcp_is_unavailable() -> None:
         port = listener.getsockname()[1]
     with pytest.raises(ProviderUnavailable):
         peer.provider(ebs_address=f"tcp://127.0.0.1:{port}").refund(peer.refund())
+
+
+def test_client_program_that_is_down_shuts_the_accounts_gate() -> None:
+    """Over TCP as over HTTP: one account's dead program must not keep a thread of ours at every question."""
+    clock = FixedClock(peer.NOW)
+    gate = Gate(clock, GateLimits())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    provider = peer.provider(clock, Transport(gate=gate), ebs_address=f"tcp://127.0.0.1:{port}")
+    for _ in range(FAILURES_TO_OPEN):
+        with pytest.raises(ProviderUnavailable):
+            provider.query(peer.ref())
+
+    assert BreakerState.OPEN is gate.state
+    with pytest.raises(ProviderUnavailable) as shut:
+        provider.query(peer.ref())
+    assert "breaker_open" == shut.value.code

@@ -200,6 +200,19 @@ def test_reversal_of_another_amount_is_a_difference(world: BillerWorld) -> None:
     assert result.differences == (_told("S1", DifferenceKind.AMOUNT, AMOUNT_FEN, AMOUNT_FEN),)
 
 
+def test_second_reversal_of_one_payment_is_a_difference(world: BillerWorld) -> None:
+    """The bank has taken the money back twice: every line of a file is accounted for."""
+    order = world.bill()
+    world.bank_pays(order)
+    world.bank_reverses()
+    bill = order.id[4:]
+    lines = [("S1", bill, AMOUNT_FEN, None), ("R1", bill, AMOUNT_FEN, "S1"), ("R2", bill, AMOUNT_FEN, "S1")]
+    result = world.compared(*lines)
+
+    assert (result.state, result.matched) == (FileState.DIFFERENT, 2)
+    assert result.differences == (_told("R2", DifferenceKind.REVERSAL, AMOUNT_FEN, None),)
+
+
 def test_newer_file_of_a_day_replaces_the_older_ones_differences(world: BillerWorld) -> None:
     """The bank mends its file: what is gone is resolved, what is left stays open."""
     first, second = world.bill("C-1"), world.bill("C-2", year=2027)

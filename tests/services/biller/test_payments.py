@@ -327,6 +327,18 @@ def test_refused_payment_whose_money_stays_at_us_is_kept_for_a_person(world: Bil
     assert_invariants(world.store)
 
 
+def test_refused_payments_of_long_serials_are_each_kept(world: BillerWorld) -> None:
+    """Serials that differ in their last character are two payments, and two people's money."""
+    world.bank.institution = institution("RCB", refunds_refused=False)
+    order = world.bill()
+    world.bank_pays(order)
+    serials = [f"{1:059}{n}" for n in range(2)]
+
+    assert [world.bank_pays(order, seq) for seq in serials] == [BillerReason.ALREADY_PAID] * 2
+    for seq in serials:
+        assert rows.difference(world.store.read(), RURAL, BILLER, "20260301", seq) is not None
+
+
 def test_entry_holds_no_personal_text(world: BillerWorld, database: Database) -> None:
     """The bank's message is sealed."""
     order = world.bill()
