@@ -42,7 +42,7 @@ FIELDS: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
 _ROUNDS_MAX: Final = 5_000
 _PATIENCE: Final = 60
 _PATIENCE_SECONDS: Final = 5
-_TRY_AGAIN: Final = frozenset({"provider_unavailable", "idempotency_in_flight", "database_unavailable"})
+_TRY_AGAIN: Final = frozenset({"provider_unavailable", "idempotency_in_flight", "store_unavailable"})
 
 Json = dict[str, Any]
 

@@ -18,7 +18,7 @@ _TRIES: Final = 400
 _PATIENCE: Final = 7
 """How often a front end asks for an instruction before the payer turns away."""
 
-_AGAIN: Final = frozenset({"provider_unavailable", "idempotency_in_flight", "database_unavailable"})
+_AGAIN: Final = frozenset({"provider_unavailable", "idempotency_in_flight", "store_unavailable"})
 _PAUSES: Final = (1.0, 3.0, 8.0, 20.0, 60.0, 120.0)
 """Between tries; the last of them is kept."""
 
