@@ -61,13 +61,10 @@ def read_note(deps: Deps, item: ReviewItem) -> str | None:
 
 
 def _resolve(tx: Tx, deps: Deps, review_id: str, resolution: Resolution, *, who: str, note: str) -> ReviewItem:
-    item = review_item(tx, review_id)
-    if item is None:
-        raise Refusal("not_found", "there is no such review item")
-    if item.state is ReviewState.RESOLVED:
-        raise Refusal("review_resolved", "this item is resolved")
+    item = _open_item(tx, review_id)
     collection = read_collection(tx, item.collection_id) if item.collection_id else None
     concerned = tx.order(item.order_id) if item.order_id else None
+    item = _open_item(tx, review_id)  # read last: a rival who resolved it meanwhile has changed the record as well
     now, actor = deps.clock.now(), f"operator:{who}"
     if resolution is Resolution.ACCEPTED:
         tx.update(_accept(tx, deps, collection, actor=actor))
@@ -86,6 +83,15 @@ def _resolve(tx: Tx, deps: Deps, review_id: str, resolution: Resolution, *, who:
         change = OrderChange(tx, deps, concerned, now=now, actor=actor)
         change.event("review_resolved", review_id=item.id, review_kind=item.kind.value, resolution=resolution.value)
         change.write()
+    return item
+
+
+def _open_item(tx: Tx, review_id: str) -> ReviewItem:
+    item = review_item(tx, review_id)
+    if item is None:
+        raise Refusal("not_found", "there is no such review item")
+    if item.state is ReviewState.RESOLVED:
+        raise Refusal("review_resolved", "this item is resolved")
     return item
 
 

@@ -11,6 +11,7 @@ from gateway.domain.collection import CollectionState, LineOutcome, LineResult
 from gateway.domain.refusal import Refusal
 from gateway.domain.review import Resolution, ReviewItem, ReviewKind, ReviewState
 from gateway.domain.states import NotificationState, OrderState, PaymentState
+from gateway.services import resolve_review as resolve_review_module
 from gateway.services.order_change import OrderChange
 from gateway.services.resolve_review import list_reviews, read_note, resolve_review
 from gateway.services.review import open_review, open_reviews
@@ -244,3 +245,24 @@ def test_open_items_are_counted_by_kind_and_listed_oldest_first(world: World) ->
     listed = list_reviews(world.deps, ReviewState.OPEN, limit=9)
     assert [results[0].review_id, results[2].review_id] == [item.id for item in listed]
     assert [item.id for item in list_reviews(world.deps, ReviewState.RESOLVED, limit=9)] == [results[1].review_id]
+
+
+def test_item_resolved_between_two_reads_is_refused_and_not_half_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each read sees the newest commit: the rival's record must not be taken for that of an open item."""
+    result = take(world, record("T-1", collected_on=date(2026, 1, 5)))
+    honest = resolve_review_module.read_collection
+
+    def slow(tx: Any, collection_id: str) -> Any:
+        monkeypatch.setattr(resolve_review_module, "read_collection", honest)
+        _resolve(world, result.review_id, Resolution.ACCEPTED)
+        return honest(tx, collection_id)
+
+    monkeypatch.setattr(resolve_review_module, "read_collection", slow)
+    with pytest.raises(Refusal) as refused:
+        _resolve(world, result.review_id, Resolution.RETURNED)
+
+    assert refused.value.code == "review_resolved"
+    assert stored(world, result).state is CollectionState.ACCEPTED
+    assert_invariants(world.store)
