@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from adapters.alipay.aes import decrypt_content, encrypt_content
 from adapters.alipay.certificates import CertifiedKeys, FixedKeys, PlatformKeys, certificate_sn, root_sn
 from adapters.alipay.config import AlipayAccount
 from adapters.alipay.envelope import AnswerUnreadable, Envelope, open_envelope, parse_node, parse_text_node, text_of
 from adapters.alipay.signing import SIGN_TYPE, sign_request, signed_by_any
 from adapters.alipay.tables import API_CERTIFICATE, Action, action_of
+from adapters.kit.aes import decrypt_content, encrypt_content
 from adapters.kit.base import AdapterTools
 from adapters.kit.http import HttpAnswer
 from adapters.kit.keys import der_from_pasted

@@ -6,7 +6,6 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from adapters.alipay.aes import load_content_key
 from adapters.alipay.certificates import (
     CertificateSet,
     chains_to,
@@ -15,6 +14,7 @@ from adapters.alipay.certificates import (
     read_certificates,
     rsa_key_of,
 )
+from adapters.kit.aes import load_content_key
 from adapters.kit.config import AccountSettings
 from adapters.kit.keys import load_rsa_private_key, load_rsa_public_key
 from gateway.domain.secret import Secret

@@ -10,8 +10,8 @@ from typing import Final
 from adapters.bank.icbc.config import Config
 from adapters.bank.icbc.messages import Form, Malformed, read_form
 from adapters.bank.icbc.reports import notify_report
-from adapters.bank.icbc.sealing import seal
 from adapters.bank.icbc.signing import canonical, is_from_bank, sign
+from adapters.kit.aes import encrypt_content
 from gateway.domain.provider import (
     Acknowledgement,
     Callback,
@@ -93,7 +93,7 @@ class Answers:
         msg_id, is_encrypted = self._asked(raw)
         content = _json({**_TAKEN, "msg_id": msg_id} if msg_id else _TAKEN)
         if is_encrypted and self._config.content_key is not None:
-            content = f'"{seal(self._config.content_key, content)}"'
+            content = f'"{encrypt_content(self._config.content_key, content)}"'
         return self._answer(200, content)
 
     def _asked(self, raw: RawCallback) -> tuple[str, bool]:

@@ -6,8 +6,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from adapters.bank.icbc.sealing import load_content_key
 from adapters.bank.icbc.signing import SIGN_TYPE_RSA, SIGN_TYPE_RSA2, load_bank_key
+from adapters.kit.aes import load_content_key
 from adapters.kit.config import AccountSettings
 from adapters.kit.keys import load_rsa_private_key
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from adapters.bank.icbc.sealing import ENCRYPT_TYPE, unseal
+from adapters.bank.icbc.tables import ENCRYPT_TYPE
+from adapters.kit.aes import decrypt_content
 from gateway.domain.strict_json import parse_strict_json, parse_strict_json_object
 
 NOTIFY_BYTES_MAX: Final = 1 << 16
@@ -68,7 +69,7 @@ def read_content(content: bytes, content_key: bytes | None) -> dict[str, Any]:
     if isinstance(value, str):
         if content_key is None:
             raise ValueError("encrypted, and encrypt_key is not configured")
-        value = parse_strict_json(unseal(content_key, value))
+        value = parse_strict_json(decrypt_content(content_key, value))
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value
@@ -112,7 +113,7 @@ class Form:
             return parse_strict_json_object(text)
         if content_key is None:
             raise ValueError("encrypted, and encrypt_key is not configured")
-        return parse_strict_json_object(unseal(content_key, text))
+        return parse_strict_json_object(decrypt_content(content_key, text))
 
     @property
     def is_encrypted(self) -> bool:

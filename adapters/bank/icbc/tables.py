@@ -6,6 +6,9 @@ from typing import Final
 
 from gateway.domain.report import ReportedRefundState, ReportedState
 
+ENCRYPT_TYPE: Final = "AES"
+"""The word for the only content encryption there is. Source: sheet section 4.1."""
+
 DONE: Final = "0"
 
 NO_SUCH_ORDER: Final = frozenset({"500020"})

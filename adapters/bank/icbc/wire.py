@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from adapters.bank.icbc.config import Config
-from adapters.bank.icbc.sealing import ENCRYPT_TYPE, seal
 from adapters.bank.icbc.signing import sign, sign_string
+from adapters.bank.icbc.tables import ENCRYPT_TYPE
+from adapters.kit.aes import encrypt_content
 from gateway.domain.clock import CHINA
 from gateway.domain.provider import PaymentRef, PaymentRequest, RefundRequest
 
@@ -64,7 +65,7 @@ def signed_params(
         "biz_content": text,
     }
     if config.content_key is not None:
-        params |= {"encrypt_type": ENCRYPT_TYPE, "biz_content": seal(config.content_key, text)}
+        params |= {"encrypt_type": ENCRYPT_TYPE, "biz_content": encrypt_content(config.content_key, text)}
     return {**params, "sign": sign(config.private_key, sign_string(path, params), config.sign_type)}
 
 

@@ -7,11 +7,11 @@ import pytest
 import requests
 import responses
 
-from adapters.alipay.aes import decrypt_content, encrypt_content, load_content_key
 from adapters.alipay.tables import (
     API_CLOSE,
     API_QUERY,
 )
+from adapters.kit.aes import decrypt_content, encrypt_content, load_content_key
 from gateway.domain.provider import (
     NoVerdict,
     ProviderUnavailable,

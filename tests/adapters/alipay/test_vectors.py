@@ -10,7 +10,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from adapters.alipay import v3
-from adapters.alipay.aes import decrypt_content, encrypt_content, load_content_key
 from adapters.alipay.certificates import (
     FixedKeys,
     certificate_sn,
@@ -23,6 +22,7 @@ from adapters.alipay.envelope import AnswerUnreadable, open_envelope, parse_node
 from adapters.alipay.notify import open_notice, open_return
 from adapters.alipay.signing import notify_text, request_text, sign_request, signed_by_any
 from adapters.alipay.statement import Bill, read_bill
+from adapters.kit.aes import decrypt_content, encrypt_content, load_content_key
 from adapters.kit.keys import load_rsa_private_key, load_rsa_public_key
 from adapters.kit.sign import sign_sha256
 from gateway.domain.clock import CHINA

@@ -7,9 +7,9 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from adapters.bank.icbc.messages import Malformed, code_of, read_content, split_answer
-from adapters.bank.icbc.sealing import load_content_key, seal, unseal
 from adapters.bank.icbc.signing import is_from_bank, load_bank_key, sign, sign_string
 from adapters.bank.icbc.wire import URL_NAMES
+from adapters.kit.aes import decrypt_content, encrypt_content, load_content_key
 from adapters.kit.keys import load_rsa_private_key
 from gateway.domain.provider import CallbackRefused, NoVerdict, Verdict
 from gateway.domain.report import ReportedState
@@ -53,8 +53,8 @@ def test_request_of_vector_seals_the_same_content(case: dict[str, Any]) -> None:
         assert plain == sent
         return
 
-    assert plain.encode() == unseal(CONTENT_KEY, sent)
-    assert sent == seal(CONTENT_KEY, plain)
+    assert plain.encode() == decrypt_content(CONTENT_KEY, sent)
+    assert sent == encrypt_content(CONTENT_KEY, plain)
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in REQUESTS if "ui" in case])
