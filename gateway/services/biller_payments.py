@@ -22,8 +22,9 @@ from gateway.domain.report import CURRENCY, ProviderReport, ReportedState
 from gateway.domain.states import NotificationState, OrderState
 from gateway.services.biller_account import DAY, Evidence, front_of, may_collect, out_trade_no_of
 from gateway.services.biller_bills import bill_version, is_over
-from gateway.services.born_paid import record_born_paid, unstarted_payment
+from gateway.services.born_paid import record_born_paid
 from gateway.services.deps import Deps
+from gateway.services.new_payment import unstarted_payment
 from gateway.services.order_change import OrderChange
 from gateway.services.record_report import Message, Recorded, keep_message
 from gateway.store import Tx

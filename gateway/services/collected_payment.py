@@ -12,8 +12,9 @@ from gateway.domain.idempotency import fingerprint
 from gateway.domain.order import Notification, Order, Person, PremiumSubject
 from gateway.domain.report import CURRENCY, ProviderReport, ReportedState, Source
 from gateway.domain.states import NotificationState
-from gateway.services.born_paid import record_born_paid, unstarted_payment
+from gateway.services.born_paid import record_born_paid
 from gateway.services.deps import Deps
+from gateway.services.new_payment import unstarted_payment
 from gateway.services.open_order import blank_order, premium_indexes
 from gateway.services.order_change import OrderChange
 from gateway.services.record_report import MESSAGE_PURPOSE, Message, Recorded, keep_message

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -35,6 +35,7 @@ from gateway.services.idempotent import (
     store_refusal,
     take_over,
 )
+from gateway.services.new_payment import unstarted_payment
 from gateway.services.order_change import OrderChange, announce_payment
 from gateway.services.payment_request import payment_request, seal_fields
 from gateway.services.record_report import Message, record_report
@@ -173,28 +174,10 @@ def _too_many(order: Order) -> Refusal | None:
 
 
 def _new_payment(deps: Deps, order: Order, draft: PaymentDraft, account: str, method: Method) -> Payment:
-    no = deps.ids.new()
-    now = deps.clock.now()
-    return Payment(
-        id=f"pay_{no}",
-        order_id=order.id,
-        account=account,
-        provider=draft.provider,
-        method=draft.method,
-        out_trade_no=no,
-        state=PaymentState.CREATED,
-        amount_fen=order.amount_fen,
-        fields_sealed=seal_fields(deps, method, draft.fields),
-        instruction_sealed=None,
-        provider_trade_no=None,
-        kept=False,
-        amount_refunding_fen=0,
-        amount_refunded_fen=0,
-        evidence_id=None,
-        paid_at=None,
-        created_at=now,
-        expires_at=min(order.expires_at, now + timedelta(seconds=deps.settings.payment_ttl_seconds)),
-        updated_at=now,
+    blank = unstarted_payment(deps, order, account=account, provider=draft.provider, method=draft.method)
+    own_end = blank.created_at + timedelta(seconds=deps.settings.payment_ttl_seconds)
+    return replace(
+        blank, fields_sealed=seal_fields(deps, method, draft.fields), expires_at=min(order.expires_at, own_end)
     )
 
 

@@ -8,7 +8,8 @@ import pytest
 from gateway.domain.order import Order, Payment
 from gateway.domain.report import ProviderReport, ReportedState, Source
 from gateway.domain.states import NotificationState, OrderState, RefundReason
-from gateway.services.born_paid import record_born_paid, unstarted_payment
+from gateway.services.born_paid import record_born_paid
+from gateway.services.new_payment import unstarted_payment
 from gateway.services.order_change import OrderChange
 from gateway.services.record_report import Message, Recorded
 from tests.support.databases import Database
