@@ -1,16 +1,12 @@
 """One keyring for all journeys (keys are slow to make and to check), and a fresh world for each."""
 
 from collections.abc import Callable, Iterator
-from functools import cache
 
 import pytest
-import structlog
-from cryptography.hazmat.primitives import serialization
 
-from gateway.store import sqlite
-from gateway.web import openapi
 from sandbox.keyring import Keyring, create_keyring
 from tests.journeys.accounts import settings_for
+from tests.journeys.quick import quick_gateways
 from tests.journeys.world import World, no_waiting
 from tests.support.databases import Database
 
@@ -22,28 +18,10 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
     return create_keyring(tmp_path_factory.mktemp("journeys") / "ring")
 
 
-_load_once = cache(serialization.load_der_private_key)
-
-
 @pytest.fixture(autouse=True)
-def _fast_beginnings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """
-    Journeys build hundreds of gateways of the same settings and lose nothing when the power fails: each key is checked
-    once, the public document is not made, no disk waited for, nothing logged.
-    """
-    monkeypatch.setattr(serialization, "load_der_private_key", _load_once)
-    monkeypatch.setattr(openapi, "build_spec", lambda _routes: {})
-    pragmas = tuple(pragma.replace("synchronous = FULL", "synchronous = OFF") for pragma in sqlite._PRAGMAS)
-    assert pragmas != sqlite._PRAGMAS
-    monkeypatch.setattr(sqlite, "_PRAGMAS", pragmas)
-    before = structlog.get_config()
-    structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
-    yield
-    structlog.configure(**before)
-
-
-def _drop(*_event: object) -> str:
-    raise structlog.DropEvent
+def _fast_beginnings() -> Iterator[None]:
+    with quick_gateways():
+        yield
 
 
 @pytest.fixture

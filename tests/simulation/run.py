@@ -6,19 +6,14 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Final
-from unittest.mock import patch
-
-import structlog
-from cryptography.hazmat.primitives import serialization
 
 from gateway.services.audit import offences
-from gateway.store import sqlite, upgrade
-from gateway.web import openapi
+from gateway.store import upgrade
 from sandbox.keyring import Keyring, open_keyring
 from tests.journeys.accounts import settings_for
+from tests.journeys.quick import quick_gateways
 from tests.journeys.settled import assert_settled
 from tests.journeys.world import no_waiting
 from tests.simulation.chance import seeded
@@ -77,7 +72,8 @@ def run_seed(seed: int, payers: int, ring: Keyring, *, crash_every: int = CRASH_
     plan = make_plan(seed, payers)
     began = time.monotonic()
     with ExitStack() as stack:
-        _quick(stack)
+        stack.enter_context(quick_gateways())
+        stack.enter_context(no_waiting())
         stack.enter_context(seeded(seed))
         place = stack.enter_context(tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None))
         database = Database(engine="sqlite", url=f"sqlite:///{place}/gateway.sqlite3")
@@ -86,25 +82,6 @@ def run_seed(seed: int, payers: int, ring: Keyring, *, crash_every: int = CRASH_
         stack.callback(rig.end)
         fault = _play(rig, plan, database)
         return _finding(rig, plan, database, time.monotonic() - began, fault)
-
-
-def _quick(stack: ExitStack) -> None:
-    """
-    No disk is waited for (the power that fails is one process's, never the machine's), a key is checked at its first
-    loading alone, nothing is logged, the public document is not made.
-    """
-    pragmas = tuple(pragma.replace("synchronous = FULL", "synchronous = OFF") for pragma in sqlite._PRAGMAS)
-    stack.enter_context(patch.object(sqlite, "_PRAGMAS", pragmas))
-    stack.enter_context(patch.object(openapi, "build_spec", lambda _routes: {}))
-    stack.enter_context(patch.object(serialization, "load_der_private_key", cache(serialization.load_der_private_key)))
-    stack.enter_context(no_waiting())
-    before = structlog.get_config()
-    structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
-    stack.callback(lambda: structlog.configure(**before))
-
-
-def _drop(*_event: object) -> str:
-    raise structlog.DropEvent
 
 
 def _play(rig: Rig, plan: Plan, database: Database) -> str:
