@@ -59,21 +59,26 @@ def ask_payment(deps: Deps, payment: Payment, *, actor: str) -> Payment:
     Raises:
         ProviderError: There was no answer; nothing is changed.
     """
+    return _ask(deps, payment, actor=actor)[0]
+
+
+def _ask(deps: Deps, payment: Payment, *, actor: str) -> tuple[Payment, ReportedState]:
     answer = deps.providers[payment.account].query(payment_ref(payment))
     recorded = record_answer(deps, payment.account, "query", answer, actor=actor)
-    return recorded.payment or payment
+    return recorded.payment or payment, answer.report.state
 
 
 def close_payment(deps: Deps, payment: Payment, *, actor: str) -> Payment:
     """
     Ask, close, ask again: only the second answer can prove that no money will come. A payer at the password page may
-    have paid while the provider said "closed", so that word of the close itself is not even recorded.
+    have paid while the provider said "closed", so that word of the close itself is not even recorded. Of a payment that
+    the provider does not know there is nothing to close: it may still come to know it, and time alone proves it dead.
 
     Raises:
         ProviderError: A call brought no answer; what was learnt before it is recorded.
     """
-    payment = ask_payment(deps, payment, actor=actor)
-    if not payment_is_open(payment.state):
+    payment, said = _ask(deps, payment, actor=actor)
+    if said is ReportedState.NOT_FOUND or not payment_is_open(payment.state):
         return payment
     answer = deps.providers[payment.account].close(payment_ref(payment))
     if answer.report.state is not ReportedState.CLOSED:

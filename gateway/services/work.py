@@ -22,7 +22,7 @@ from gateway.services.deps import Deps
 from gateway.services.lanes import Lanes
 from gateway.services.refund_payment import follow_refund, submit_refund
 from gateway.services.tasks import SubjectMissing
-from gateway.store import StoreContended, StoreUnavailable, Tx
+from gateway.store import StoreContended, StoreUnavailable
 
 ACTOR: Final = "worker"
 LEASE: Final = timedelta(seconds=120)
@@ -189,14 +189,8 @@ class Worker:
 
     def _settle(self, task: Task, state: TaskState, again: timedelta | None, error: str) -> None:
         due_at = self._deps.clock.now() + (again or timedelta()) * (1 + SPREAD * self._spread())
-
-        def job(tx: Tx) -> None:
-            current = tx.task(task.kind, task.subject_id)
-            # Another report may have answered the question meanwhile, or another worker have claimed it.
-            if current is not None and current.lease == task.lease:
-                tx.settle_task(task, state, due_at=due_at, last_error=error)
-
         try:
-            self._deps.store.run(job)
+            # Of no effect when a report has answered the question meanwhile, or another worker has claimed it.
+            self._deps.store.run(lambda tx: tx.settle_task(task, state, due_at=due_at, last_error=error))
         except (StoreUnavailable, StoreContended) as exc:
             _log.warning("settle_failed", error=type(exc).__name__)  # the lease runs out and the task comes again

@@ -47,7 +47,7 @@ SETTLE_TASK: Final = Write(
         "UPDATE tasks SET state = ?, due_at = ?, last_error = ?, lease = NULL"
         " WHERE kind = ? AND subject_id = ? AND lease = ?"
     ),
-    guarded=True,
+    guarded=False,  # the lease is its fence: who has lost it settles nothing, and has nothing to decide anew
 )
 TAKE_SLOT: Final = Write(
     name="take_slot", sql="INSERT INTO premium_slots (slot, order_id) VALUES (?, ?)", guarded=False

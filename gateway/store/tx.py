@@ -244,7 +244,7 @@ class Tx:
         self.writes.append((DROP_TASK, (kind.value, subject_id)))
 
     def settle_task(self, task: Task, state: TaskState, *, due_at: datetime, last_error: str = "") -> None:
-        """Finish or postpone a claimed task; a Conflict if another worker has claimed it since."""
+        """Finish or postpone a claimed task; nothing if its lease is another's by now, or given up."""
         values = (state.value, micros(due_at), last_error, task.kind.value, task.subject_id, task.lease)
         self.writes.append((SETTLE_TASK, values))
 

@@ -141,6 +141,7 @@ def test_payment_unknown_to_the_provider_keeps_the_order_closing_until_the_grace
     world.close(order)
     world.work()
     assert world.order(order.id).state is OrderState.CLOSING
+    assert [call for call, _ in world.alpha.calls] == ["create", "query"]  # there is nothing yet to close
     world.clock.advance(seconds=7200 + 600)
     world.work()
 

@@ -46,8 +46,6 @@ GUARDED: dict[str, Callable[[Tx], None]] = {
     "payment_absent": lambda tx: tx.update(a_payment("pay_9")),
     "refund_absent": lambda tx: tx.update(a_refund("ref_9")),
     "notification_absent": lambda tx: tx.update(a_notification("ntf_9")),
-    "task_of_another_lease": lambda tx: tx.settle_task(a_task(lease="old"), TaskState.DONE, due_at=START),
-    "task_without_lease": lambda tx: tx.settle_task(a_task(lease=None), TaskState.DONE, due_at=START),
     "key_of_another_fence": lambda tx: tx.own_key(a_key(fence=2), lease_until=START),
     "key_absent": lambda tx: tx.own_key(a_key("key-9"), lease_until=START),
     "key_finished_by_an_old_owner": lambda tx: tx.finish_key(a_key(fence=2), subject_id=None, status=200, sealed=b"x"),
