@@ -147,11 +147,9 @@ class Rig(World):
         if not self.workers_up:
             return
         worker, limit = self._chance.choice(self._workers), self._chance.randint(1, _TASKS_AT_ONCE)
-        if self._chance.randrange(_STALLS_EVERY) == 0:
-            self._stall(worker, limit)
-            return
+        stalls = self._chance.randrange(_STALLS_EVERY) == 0
         try:
-            worker.run_due(limit=limit)
+            self._stall(worker, limit) if stalls else worker.run_due(limit=limit)
         except Crash:
             self.restart()
 
