@@ -1,19 +1,22 @@
 """
-What the launcher puts round the gateway's own objects: it counts the passages of named points, and dies at one.
+What the launcher puts round the gateway's own objects: it counts the passages of named points, and dies or stands still
+at one.
 
 Nothing of it is in the product: the engine, the HTTP client, the webhook poster, the worker's tasks and the WSGI
 application are wrapped from outside, in a process that only chaos starts.
 """
 
+import contextlib
 import mmap
 import os
 import re
 import signal
 import struct
 import threading
-from collections import Counter
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +26,7 @@ from adapters.kit.http import Transport
 from gateway.services.webhook_wire import WebhookPoster
 from gateway.services.work import Worker
 from gateway.store.engine import Batch
-from tests.chaos.points import WEB, Box
+from tests.chaos.points import WEB, Box, Ticket, moved, read_ticket
 
 _FLOW_BY_ROUTE: Final = (
     (re.compile(r"/v1/orders"), "open_order"),
@@ -35,6 +38,9 @@ _FLOW_BY_ROUTE: Final = (
     (re.compile(r"/api/v1/bank/.+"), "bank"),
 )
 _OFFSET: Final = struct.Struct("d")
+_AT_ONCE: Final = 8
+_TURN_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.3
 
 
 class SharedClock:
@@ -54,22 +60,33 @@ class SharedClock:
         return datetime.now(UTC) + timedelta(seconds=_OFFSET.unpack_from(self._seconds)[0])
 
 
-class Fate:
-    """Follows each thread's flow and kills this process at the passage that its ticket names."""
+@dataclass(slots=True)
+class _Armed:
+    """A ticket that this process has before its eyes, and how often it has passed the point since."""
 
-    def __init__(self) -> None:
+    ticket: Ticket
+    passed: int = 0
+
+
+class Fate:
+    """
+    Follows each thread's flow, and kills or halts this process at the passage that a ticket names.
+
+    A process has the first few due tickets before its eyes, and others when it came to none of them for a while; it
+    meets the one whose point it comes to first.
+    """
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
         self._local = threading.local()
         self._mutex = threading.Lock()
-        self._passed: Counter[str] = Counter()
-        self._target: tuple[str, int] = ("", 0)
-        self._taken: Path | None = None
+        self._armed: dict[Path, _Armed] = {}
+        self._began: float | None = None
+        self._look_at = 0.0
 
-    def arm(self, box: Box) -> None:
-        """Take a ticket, if one is due."""
-        found = box.take(os.getpid())
-        if found is not None:
-            ticket, self._taken = found
-            self._target = (ticket.point, ticket.passage)
+    def begin(self) -> None:
+        """From here on, tickets are met."""
+        self._began = time.monotonic()
 
     @contextmanager
     def flow(self, name: str) -> Iterator[None]:
@@ -82,14 +99,29 @@ class Fate:
             self._local.flow = before
 
     def point(self, name: str) -> None:
-        """Pass a point, or die there."""
+        """Pass a point, or die there, or stand still for a while."""
         flow, _ = getattr(self._local, "flow", ("", 0))
         point = f"{flow}:{name}"
-        with self._mutex:
-            self._passed[point] += 1
-            if self._taken is not None and self._target == (point, self._passed[point]):
-                self._taken.with_suffix(".fired").write_bytes(self._taken.read_bytes())
-                os.kill(os.getpid(), signal.SIGKILL)
+        with self._mutex:  # one death is one ticket's
+            self._look()
+            for path, armed in self._armed.items():
+                if armed.ticket.point == point:
+                    armed.passed += 1
+                    if armed.passed >= armed.ticket.passage:
+                        _meet(path, armed.ticket)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if self._began is None or now < self._look_at:
+            return
+        self._look_at = now + _LOOK_SECONDS
+        due = self._box.states("due")
+        first = int((now - self._began) // _TURN_SECONDS) * _AT_ONCE % max(1, len(due))
+        seen = {}
+        for path in (due + due)[first : first + _AT_ONCE]:
+            with contextlib.suppress(FileNotFoundError):  # another process was first
+                seen[path] = self._armed.get(path) or _Armed(read_ticket(path))
+        self._armed = seen
 
     def commit(self, commit: Callable[[], None]) -> None:
         """Pass the points before and after this thread's next commit; one that fails is not counted."""
@@ -98,6 +130,15 @@ class Fate:
         commit()
         self._local.flow = (flow, done + 1)
         self.point(f"after_commit_{done + 1}")
+
+
+def _meet(path: Path, ticket: Ticket) -> None:
+    """Die, or stand still until somebody wakes this process; nothing when another process was first."""
+    if not ticket.stall_seconds and moved(path, "fired"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if ticket.stall_seconds and moved(path, "halted"):
+        path.with_suffix(".pid").write_text(str(os.getpid()), encoding="ascii")
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # this thread gets no further; all others stop
 
 
 class DyingEngine:
@@ -121,8 +162,8 @@ class DyingEngine:
         return claimed
 
 
-def install(role: str, fate: Fate, box: Box, clock: SharedClock) -> None:
-    """Wrap what this process will build; a web process takes its ticket when it builds its application."""
+def install(role: str, fate: Fate, clock: SharedClock) -> None:
+    """Wrap what this process will build; a web process meets its tickets from when it builds its application."""
     build_world, create_app = gateway.app.build_world, gateway.app.create_app
 
     def build(settings: Any, **more: Any) -> Any:
@@ -131,7 +172,7 @@ def install(role: str, fate: Fate, box: Box, clock: SharedClock) -> None:
         return world
 
     def create(settings: Any, **more: Any) -> Any:
-        fate.arm(box)
+        fate.begin()
         app = create_app(settings, **more)
         app.wsgi_app = _front(app.wsgi_app, fate)  # type: ignore[method-assign]
         return app
@@ -142,7 +183,7 @@ def install(role: str, fate: Fate, box: Box, clock: SharedClock) -> None:
     _wrap(WebhookPoster, "__call__", fate, "post")
     _wrap_tasks(fate)
     if role != WEB:
-        fate.arm(box)
+        fate.begin()
 
 
 def _wrap(owner: type, name: str, fate: Fate, called: str) -> None:

@@ -1,13 +1,9 @@
-"""A gateway's processes and their simulators on loopback, and the one that starts again what dies."""
+"""A gateway's configuration, database and processes, and their simulators, on loopback."""
 
-import contextlib
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,13 +14,11 @@ from typing import Any, Final
 import requests
 
 from tests.chaos.hooks import SharedClock
-from tests.chaos.points import WEB, WORKER, Box, Ticket, read_ticket
+from tests.chaos.points import WEB, WORKER, Box
 
 ROOT: Final = Path(__file__).parent.parent.parent
 ORDER_TTL_SECONDS: Final = 900
-_READY_SECONDS: Final = 60.0
 _CALL_SECONDS: Final = 20.0
-_STOP_SECONDS: Final = 20.0
 _LOOK_SECONDS: Final = 0.1
 _EXTRA: Final = """
 [agents.chaos_village]
@@ -114,6 +108,10 @@ class Installation:
                 start_new_session=True,
             )
 
+    def met(self, state: str) -> Counter[str]:
+        """The named points of the tickets that stand there, counted."""
+        return Counter(ticket.point for box in self.boxes.values() for ticket in box.tickets(state))
+
     def _environment(self) -> dict[str, str]:
         return {
             "GATEWAY_CONFIG": str(self.folder / "gateway.toml"),
@@ -148,123 +146,6 @@ class Installation:
     def now(self) -> datetime:
         """The run's time."""
         return datetime.fromtimestamp(time.time() + self.offset, UTC)
-
-
-PROCESSES: Final = (WEB, f"{WORKER} 1", f"{WORKER} 2")
-"""What is kept running beside the simulators."""
-
-
-class Supervisor:
-    """
-    Keeps the processes running: what dies is started again, and who does not reach its point in time is killed.
-
-    Attributes:
-        killed: How often, by what was killed.
-        fired: The points at which a process has died.
-        missed: Those that were not reached.
-    """
-
-    def __init__(self, installation: Installation, *, patience_seconds: float) -> None:
-        self.installation = installation
-        self.killed: Counter[str] = Counter()
-        self.missed: list[Ticket] = []
-        self._patience_seconds = patience_seconds
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._mutex = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="supervisor")
-
-    def start(self) -> None:
-        """Start everything and wait until the gateway is ready."""
-        for name in ("sandbox", *PROCESSES):
-            self._processes[name] = self.installation.start(name)
-        wait_until(self.is_ready, _READY_SECONDS, f"not ready; logs: {self.installation.folder}")
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End every process."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        for process in self._processes.values():
-            process.terminate()
-        for process in self._processes.values():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_STOP_SECONDS)
-            _kill_group(process)
-            process.wait()
-
-    def is_ready(self) -> bool:
-        try:
-            self.installation.control("GET", "/orders")
-            return requests.get(f"{self.installation.url}/readyz", timeout=5).ok
-        except requests.RequestException:
-            return False
-
-    def kill(self, name: str) -> None:
-        """SIGKILL for the web processes and their parent, or for a worker."""
-        with self._mutex:
-            _kill_group(self._processes[name])
-        self.killed[f"{name} at random"] += 1
-
-    def kill_one_web_process(self) -> None:
-        """SIGKILL for one web process; its parent puts another in its place."""
-        parent = self._processes[WEB].pid
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError, IndexError):  # it died just now by itself
-            children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii").split()
-            os.kill(int(children[0]), signal.SIGKILL)
-            self.killed["one web process at random"] += 1
-
-    def fired(self) -> list[str]:
-        return [read_ticket(path).point for box in self.installation.boxes.values() for path in box.states("fired")]
-
-    def under_way(self) -> int:
-        """How many tickets are neither fired nor missed."""
-        boxes = self.installation.boxes.values()
-        return sum(len(box.states("due")) + len(_open(box)) for box in boxes)
-
-    def _watch(self) -> None:
-        while not self._stop.wait(_LOOK_SECONDS):
-            with self._mutex:
-                for name, process in self._processes.items():
-                    if process.poll() is not None:
-                        _kill_group(process)  # what its parent's death left behind
-                        self._processes[name] = self.installation.start(name)
-                        self.killed[f"{name} started again"] += 1
-            for box in self.installation.boxes.values():
-                for taken in _open(box):
-                    self._hurry(box, taken)
-
-    def _hurry(self, box: Box, taken: Path) -> None:
-        """Nobody waits for ever for a point; its process may also have died of another's ticket or by chance."""
-        pid_file = taken.with_suffix(".pid")
-        pid = int(pid_file.read_text(encoding="ascii") or 0) if pid_file.exists() else 0
-        alive = pid and Path(f"/proc/{pid}").exists()
-        if alive and time.time() - pid_file.stat().st_mtime < self._patience_seconds:
-            return
-        if not alive and time.time() - taken.stat().st_ctime < 1:
-            return  # it may be about to write its id
-        ticket = read_ticket(taken)
-        taken.rename(taken.with_suffix(".missed"))
-        if not alive:
-            box.put(ticket)
-            return
-        os.kill(pid, signal.SIGKILL)
-        if ticket.passage > 1:
-            box.put(Ticket(role=ticket.role, point=ticket.point, passage=1))
-        else:
-            self.missed.append(ticket)
-
-
-def _open(box: Box) -> list[Path]:
-    return [path for path in box.states("taken") if not path.with_suffix(".fired").exists()]
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def wait_until(done: Callable[[], bool], seconds: float, complaint: str) -> None:

@@ -1,11 +1,12 @@
 """
-Starts `jiaofei serve` or `jiaofei worker` as it is, in a process that kills itself at a named point.
+Starts `jiaofei serve` or `jiaofei worker` as it is, in processes that die or stand still at named points.
 
 python -m tests.chaos.launch --box FOLDER --clock FILE [--plant NAME] serve|worker …
 """
 
 import argparse
 import multiprocessing
+import os
 from pathlib import Path
 
 from gateway.cli import main as jiaofei
@@ -26,8 +27,17 @@ def main() -> None:
     if arguments.plant:
         PLANTED[arguments.plant]()
     role = WEB if arguments.command[0] == "serve" else WORKER
-    install(role, Fate(), Box(arguments.box), SharedClock(arguments.clock))
+    while role == WORKER and _has_died(os.fork()):
+        pass  # another one at once, as the server does for its web processes
+    install(role, Fate(Box(arguments.box)), SharedClock(arguments.clock))
     jiaofei(arguments.command)
+
+
+def _has_died(child: int) -> bool:
+    """In the parent, when the child is dead; False in the child."""
+    if child:
+        os.waitpid(child, 0)
+    return child != 0
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ _CALL_SECONDS: Final = 8.0
 _PATIENCE: Final = 24
 _PAUSE_SECONDS: Final = 0.4
 _TRY_AGAIN: Final = frozenset({"provider_unavailable", "idempotency_in_flight", "store_unavailable"})
+_NOT_KEPT: Final = frozenset({"invalid_request", "not_found", "idempotency_key_reused", "rate_limited"})
 _FIELDS: Final = {"return_url": "https://front.example/paid"}
 _WEIGHTS: Final = (14, 10, 10, 6, 10, 16, 8, 14)
 _REGION: Final = "340104"
@@ -54,6 +55,15 @@ CHANNELS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A request under a key, and every answer that settled it: there may be one alone."""
+
+    path: str
+    asked: Any
+    answers: set[tuple[int, str]] = field(default_factory=set)
+
+
 class Journal:
     """
     Every answer 2xx that somebody was given, on disk before they go on.
@@ -61,6 +71,7 @@ class Journal:
     Attributes:
         entries: Key, path, status and body of each.
         oddities: Answers that no documented interface gives.
+        told: By key, the request and the answers, byte for byte, that settled it.
         unfinished: Requests, by their keys, whose outcome their senders did not live to see.
         reversals: The collecting bank's, by the payment's number there, that had no answer yet.
     """
@@ -68,6 +79,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.entries: list[Json] = []
         self.oddities: list[str] = []
+        self.told: dict[str, Told] = {}
         self.unfinished: dict[str, Json] = {}
         self.reversals: set[str] = set()
         self._file = path.open("a", encoding="utf-8")
@@ -79,6 +91,11 @@ class Journal:
             self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
             self._file.flush()
 
+    def tell(self, key: str, path: str, asked: Any, answer: "Answer") -> None:
+        """A request's outcome, as somebody was given it."""
+        with self._mutex:
+            self.told.setdefault(key, Told(path=path, asked=asked)).answers.add((answer.status, answer.content))
+
     def close(self) -> None:
         self._file.close()
 
@@ -89,12 +106,18 @@ class Answer:
 
     status: int
     body: Json
+    content: str = ""
 
     @property
     def outcome_known(self) -> bool:
         """False while the same request under the same key has to be sent again."""
         waits = self.status == 202 and self.body.get("state") in ("created", "unknown")
         return not (self.status == 0 or waits or self.body.get("code") in _TRY_AGAIN)
+
+    @property
+    def is_kept(self) -> bool:
+        """True for one that is given again, byte for byte, whenever the key is sent again."""
+        return self.outcome_known and self.body.get("code") not in _NOT_KEPT
 
 
 class Front:
@@ -125,6 +148,8 @@ class Front:
         answer = self._send("POST", path, body, {"Idempotency-Key": key})
         if 200 <= answer.status < 300:
             self._journal.write({"key": key, "path": path, "status": answer.status, "body": answer.body})
+        if answer.is_kept:
+            self._journal.tell(key, path, body, answer)
         return answer
 
     def _send(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Answer:
@@ -141,28 +166,27 @@ class Front:
             return Answer(status=0, body={})
         if answer.status_code >= 500 and content.get("code") not in _TRY_AGAIN:
             self._journal.oddities.append(f"{method} {path}: {answer.status_code} {content}")
-        return Answer(status=answer.status_code, body=content)
+        return Answer(status=answer.status_code, body=content, content=answer.text)
 
     def insist(self, path: str, body: Any) -> Answer:
-        """The same request under the same key until the outcome is known; some press twice at once."""
+        """The same request under the same key until the outcome is known; some press twice, and both wait for it."""
         key = self.name()
         self._journal.unfinished[key] = {"path": path, "body": body}
-        for _ in range(_PATIENCE):
-            if self.chance.random() < _TWICE:
-                answer = self._twice(path, body, key)
-            else:
-                answer = self.post(path, body, key)
-            if answer.outcome_known:
-                del self._journal.unfinished[key]
-                return answer
-            if self.stopping.wait(_PAUSE_SECONDS):
-                break
-        return Answer(status=0, body={})
+        fingers = 2 if self.chance.random() < _TWICE else 1
+        with ThreadPoolExecutor(fingers) as pool:
+            answers = list(pool.map(lambda _: self._press(path, body, key), range(fingers)))
+        known = next((answer for answer in answers if answer.outcome_known), None)
+        if known is None:
+            return Answer(status=0, body={})
+        del self._journal.unfinished[key]
+        return known
 
-    def _twice(self, path: str, body: Any, key: str) -> Answer:
-        with ThreadPoolExecutor(2) as pool:
-            answers = list(pool.map(lambda _: self.post(path, body, key), range(2)))
-        return next((answer for answer in answers if answer.outcome_known), answers[0])
+    def _press(self, path: str, body: Any, key: str) -> Answer:
+        for _ in range(_PATIENCE):
+            answer = self.post(path, body, key)
+            if answer.outcome_known or self.stopping.wait(_PAUSE_SECONDS):
+                break
+        return answer
 
     # --- what people do ---
 

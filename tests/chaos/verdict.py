@@ -124,14 +124,14 @@ def judge(installation: Installation, journal: Journal, database: Database) -> N
     """
     assert journal.oddities == [], journal.oddities[:5]
     _assert_acknowledged(journal, database)
+    _assert_same_answers(installation, journal)
     _assert_callbacks_kept(installation, database)
     _assert_numbers(installation, database)
     _assert_bank(installation, database)
     _assert_told(installation, database)
     store = open_store(database.url)
     try:
-        providers = sorted({channel.provider for channel in CHANNELS})
-        simulators = {provider: _Books(installation, provider) for provider in providers}
+        simulators = {provider: _Books(installation, provider) for provider in _providers()}
         world = SimpleNamespace(gateway=SimpleNamespace(store=store), sandbox=SimpleNamespace(simulators=simulators))
         assert_settled(cast("World", world), database, quarantined=0)
     finally:
@@ -139,6 +139,18 @@ def judge(installation: Installation, journal: Journal, database: Database) -> N
     audited = installation.jiaofei("audit", "--json")
     broken = [finding for finding in json.loads(audited.stdout) if finding["offenders"]]
     assert audited.returncode == 0, broken
+
+
+def write_down(installation: Installation) -> None:
+    """What the simulators know ends with them; whoever looks into a finding needs it."""
+    known = {path: installation.control("GET", path) for path in ("/orders", "/callbacks", "/webhooks")}
+    known |= {provider: _Books(installation, provider).books() for provider in _providers()}
+    text = json.dumps(known, ensure_ascii=False, indent=1)
+    (installation.folder / "simulators.json").write_text(text, encoding="utf-8")
+
+
+def _providers() -> list[str]:
+    return sorted({channel.provider for channel in CHANNELS})
 
 
 def _assert_acknowledged(journal: Journal, database: Database) -> None:
@@ -160,6 +172,18 @@ def _assert_acknowledged(journal: Journal, database: Database) -> None:
             assert payment["payment_id"] in now, f"lost: {payment}"
     for (key, name), ids in given.items():
         assert len(ids) == 1, f"one key, {len(ids)} effects: {key} {name} {ids}"
+
+
+def _assert_same_answers(installation: Installation, journal: Journal) -> None:
+    """Whoever asks under a key, then or now, gets one answer, byte for byte."""
+    front = Front(installation, journal, random.Random(0), "again")
+    for key, told in journal.told.items():
+        given = sorted(told.answers)
+        assert len(given) == 1, f"{key} {told.path}: several answers: {given}"
+        again = front.post(told.path, told.asked, key)
+        assert [(again.status, again.content)] == given, (
+            f"{key} {told.path}: told {given}, now {again.status} {again.content}"
+        )
 
 
 def _assert_callbacks_kept(installation: Installation, database: Database) -> None:
