@@ -127,6 +127,16 @@ def test_rate_limit_holds_a_seconds_calls_and_fills_evenly(clock: ManualClock) -
     assert ("rate_limit", "rate_limit", "rate_limit") == (refused, early, back)
 
 
+def test_time_that_has_passed_fills_the_bucket_once(clock: ManualClock) -> None:
+    """However long nobody called: a second's calls, and the next one waits."""
+    gate = Gate(clock, GateLimits(calls_per_second=4))
+    clock.advance(seconds=600)
+    for _ in range(4):
+        call(gate, answered=True)
+
+    assert "rate_limit" == code_of(gate)
+
+
 def test_refused_call_takes_no_place(clock: ManualClock) -> None:
     """A call that the rate limit refused is not under way."""
     gate = Gate(clock, GateLimits(calls_max=1, calls_per_second=1))

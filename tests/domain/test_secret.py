@@ -73,6 +73,16 @@ def test_secrets_compare_by_text_with_secrets_alone(other: object, equal: bool) 
     assert (Secret(CANARY) == other) is equal
 
 
+def test_secret_is_shown_by_its_kind() -> None:
+    """A person who reads a log sees that something was hidden, and how."""
+    assert ("Secret(***)", "Secret(***)") == (repr(Secret(CANARY)), str(Secret(CANARY)))
+
+
+def test_different_secrets_have_different_hashes() -> None:
+    """A table of secrets is no list."""
+    assert hash(Secret(CANARY)) != hash(Secret("canary"))
+
+
 def test_secrets_can_be_keys() -> None:
     """Equal secrets have equal hashes."""
     assert {Secret(CANARY): 1}[Secret(CANARY)] == 1

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.domain.order import Event
 from gateway.domain.secret import Secret
+from gateway.domain.states import RefundReason
 from gateway.domain.webhook import (
     PAUSES,
     MessageState,
@@ -14,6 +16,7 @@ from gateway.domain.webhook import (
     WebhookReceiver,
     message_id,
     message_place,
+    message_type,
     pause_before,
     signature_headers,
     signing_key,
@@ -132,3 +135,54 @@ def test_receiver_shows_neither_address_nor_secret() -> None:
     shown = repr(WebhookReceiver(url="https://app.example.test/canary", secrets=(Secret("canary"),)))
 
     assert "canary" not in shown
+
+
+TOLD = {
+    "order_paid": "order.paid",
+    "order_closing": "order.closing",
+    "order_closed": "order.closed",
+    "refund_succeeded": "refund.succeeded",
+    "refund_outside": "refund.succeeded",
+    "refund_failed": "refund.failed",
+    "refund_abnormal": "refund.abnormal",
+    "payment_started": None,
+    "refund_requested": None,
+    "nothing_known": None,
+}
+
+
+def event(kind: str, detail: str = "{}") -> Event:
+    return Event(
+        order_id=MESSAGE.order_id, seq=7, kind=kind, at=NOW, actor="worker", evidence_id=None, detail=detail, hash="h"
+    )
+
+
+@pytest.mark.parametrize("kind", TOLD)
+def test_event_is_told_under_its_name_or_not_at_all(kind: str) -> None:
+    """A refund in the provider's console is told like every other; steps on the way are not."""
+    assert TOLD[kind] == message_type(event(kind))
+
+
+_GONE_BACK = ("refund_succeeded", "refund_outside")
+
+
+@pytest.mark.parametrize("detail", ['{"reason":"surplus"}', '{"kept":false}'])
+@pytest.mark.parametrize("kind", [kind for kind in TOLD if kind not in _GONE_BACK])
+def test_only_money_that_went_back_is_told_as_a_surplus_refunded(kind: str, detail: str) -> None:
+    """Until then there is nothing to tell of it."""
+    assert TOLD[kind] == message_type(event(kind, detail))
+
+
+@pytest.mark.parametrize("kind", _GONE_BACK)
+@pytest.mark.parametrize("reason", RefundReason)
+def test_refund_of_a_payment_too_many_is_told_as_such(kind: str, reason: RefundReason) -> None:
+    """Surplus and late ones: the app did not ask for them."""
+    told = message_type(event(kind, f'{{"reason":"{reason.value}"}}'))
+
+    assert told == ("payment.surplus_refunded" if reason.value in {"surplus", "late"} else "refund.succeeded")
+
+
+@pytest.mark.parametrize(("kept", "name"), [("false", "payment.surplus_refunded"), ("true", "refund.succeeded")])
+def test_refund_in_a_console_is_told_by_whether_its_payment_counts(kept: str, name: str) -> None:
+    """Nobody gave it a reason; a payment that does not pay its order was one too many."""
+    assert name == message_type(event("refund_outside", f'{{"kept":{kept}}}'))

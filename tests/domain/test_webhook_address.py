@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.domain.webhook_address import address_allowed, is_address
+from gateway.domain.webhook_address import address_allowed, address_in, is_address
 
 PUBLIC = ["1.1.1.1", "93.184.216.34", "223.5.5.5", "172.15.255.255", "172.32.0.0", "100.63.255.255", "100.128.0.0",
           "126.255.255.255", "128.0.0.0", "11.0.0.0", "9.255.255.255", "192.167.255.255", "192.169.0.0",
@@ -28,6 +28,10 @@ REFUSED = {
     "documentation_3": "203.0.113.1",
     "benchmark": "198.18.0.1",
     "relay": "192.88.99.1",
+    "as112": "192.31.196.1",
+    "amt": "192.52.193.1",
+    "as112_delegated": "192.175.48.1",
+    "v6_as112": "2620:4f:8000::1",
     "multicast": "224.0.0.1",
     "reserved": "240.0.0.1",
     "broadcast": "255.255.255.255",
@@ -65,7 +69,7 @@ def test_public_address_is_allowed(address: str) -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_address_that_is_not_public_is_refused(name: str) -> None:
     """Unless its network is named."""
-    assert not address_allowed(REFUSED[name], ())
+    assert address_allowed(REFUSED[name], ()) is False
 
 
 NAMED = {
@@ -105,3 +109,16 @@ def test_host_is_an_address_or_a_name() -> None:
         "10.0.0.1",
         "::1",
     ]
+
+
+@pytest.mark.parametrize("host", ["app.example.test", "2130706433", "", "10.0.0.1/8"])
+def test_name_is_not_an_address(host: str) -> None:
+    """No, and never an exception."""
+    assert is_address(host) is False
+
+
+@pytest.mark.parametrize(("address", "within"), [("fe80::1%eth0", True), ("fe80::1", True), ("fe90::1%eth0", False)])
+def test_address_with_a_scope_lies_where_it_lies_without(address: str, within: bool) -> None:
+    """Its scope names a card of this machine, no network."""
+    assert address_in(address, ["fe80::/16"]) is within
+    assert address_allowed(address, ["fe80::/16"]) is within

@@ -14,7 +14,10 @@ from tests.mutation.trial import Verdict, attempt, preload
 
 _FLOOR: Final = 85
 _PATIENCE: Final = 4.0
-"""So many times the unchanged module's time, and a few seconds, before a mutant counts as endless."""
+"""So many times the unchanged module's time, and a minute, before a mutant counts as endless."""
+
+_FIRST: Final = 8
+"""Most changes of a module are noticed by the same few tests: so many of the last ones are asked first."""
 
 
 def main() -> None:
@@ -32,26 +35,32 @@ def main() -> None:
 
 def _score(path: Path, sample: int, seed: int) -> float:
     source, tests = path.read_text(encoding="utf-8"), SELECTIONS[str(path)]
-    seconds = _unchanged(path, ast.parse(source), tests)
+    patience = _unchanged(path, ast.parse(source), tests) * _PATIENCE + 60
     every = mutants(source)
     chosen = sorted(random.Random(seed).sample(range(len(every)), min(sample or len(every), len(every))))
     survivors: list[Mutant] = []
+    endless = 0
+    noticing: list[str] = []
     for number in chosen:
-        verdict, _ = attempt(path, changed(source, every[number]), tests, seconds=seconds * _PATIENCE + 10)
-        if verdict is Verdict.SURVIVED:
+        trial = attempt(path, changed(source, every[number]), tests, first=noticing[:_FIRST], seconds=patience)
+        if trial.verdict is Verdict.SURVIVED:
             survivors.append(every[number])
             print(f"{path}:{every[number].line}: {every[number].what}", flush=True)
+        endless += trial.verdict is Verdict.TIMEOUT
+        if trial.noticed_by:
+            noticing = [trial.noticed_by, *(test for test in noticing if test != trial.noticed_by)]
     killed = len(chosen) - len(survivors)
     score = 100 * killed / len(chosen) if chosen else 100.0
-    print(f"{path}: {killed} of {len(chosen)} noticed, {score:.0f} % ({len(every)} mutants in all)", flush=True)
+    of_all = f"{len(every)} mutants in all, {endless} endless"
+    print(f"{path}: {killed} of {len(chosen)} noticed, {score:.0f} % ({of_all})", flush=True)
     return score
 
 
 def _unchanged(path: Path, tree: ast.Module, tests: tuple[str, ...]) -> float:
     began = time.monotonic()
-    verdict, said = attempt(path, tree, tests, seconds=600)
-    if verdict is not Verdict.SURVIVED:
-        sys.exit(f"the tests of {path} fail as it is:\n{said}")
+    trial = attempt(path, tree, tests, first=(), seconds=600)
+    if trial.verdict is not Verdict.SURVIVED:
+        sys.exit(f"the tests of {path} fail as it is:\n{trial.said}")
     return time.monotonic() - began
 
 

@@ -45,7 +45,9 @@ _ARITHMETIC: Final[dict[type[ast.operator], type[ast.operator]]] = {
     ast.BitOr: ast.BitAnd,
     ast.BitAnd: ast.BitOr,
 }
+_SAME_EITHER_WAY: Final = ("compare_digest", "max", "min")
 _REMOVABLE: Final = (ast.Expr, ast.Raise, ast.AugAssign, ast.Assign, ast.Break, ast.Continue)
+_TYPES: Final = frozenset({"Callable", "TypeVar", "dict", "list", "tuple"})
 _NOT_CODE: Final = {"annotation", "returns", "decorator_list", "bases"}
 
 
@@ -68,14 +70,14 @@ def changed(source: str, mutant: Mutant) -> ast.Module:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Code alone: no annotations, no decorators, no texts for people."""
+    """Code alone: no annotations, no types, no decorators, no texts for people."""
     yield node
     for name, value in ast.iter_fields(node):
         children = value if isinstance(value, list) else [value]
         if name in _NOT_CODE:
             continue
         for child in children:
-            if isinstance(child, ast.AST) and not _is_text(child):
+            if isinstance(child, ast.AST) and not _is_text(child) and not _is_type(child):
                 yield from _walk(child)
 
 
@@ -86,6 +88,12 @@ def _is_text(node: ast.AST) -> bool:
     if isinstance(node, ast.JoinedStr):
         return any(isinstance(part, ast.Constant) and " " in str(part.value) for part in node.values)
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
+
+
+def _is_type(node: ast.AST) -> bool:
+    """Names of types that stand where a value could: they do nothing when the code runs."""
+    named = node.value if isinstance(node, ast.Subscript) else node.func if isinstance(node, ast.Call) else node
+    return isinstance(named, ast.Name) and named is not node and named.id in _TYPES
 
 
 def _edits(node: ast.AST) -> list[Edit]:
@@ -143,6 +151,8 @@ def _choice(node: ast.IfExp) -> Iterator[Edit]:
 
 
 def _call(node: ast.Call) -> Iterator[Edit]:
+    if ast.unparse(node.func).endswith(_SAME_EITHER_WAY):
+        return
     if len(node.args) > 1 and not any(isinstance(arg, ast.Starred) for arg in node.args[:2]):
         swapped = [node.args[1], node.args[0], *node.args[2:]]
         yield (f"the first arguments of {ast.unparse(node.func)} are swapped", _setter(node, "args", swapped))

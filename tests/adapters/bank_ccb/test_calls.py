@@ -1,5 +1,6 @@
 """Queries, refunds and QR codes beyond the conformance suite: KIND, several tries, refunds that look alike."""
 
+import contextlib
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -197,6 +198,25 @@ def test_refund_is_submitted_when_both_kinds_know_nothing_of_it() -> None:
         peer.provider().refund(peer.refund())
 
     assert ["0", "1", "refund"] == kinds_of(network.sent)
+
+
+@pytest.mark.parametrize(
+    ("left", "sent"), [(29, ["0", "1"]), (30, ["0", "1"]), (31, ["0", "1", "refund"])], ids=["too-late", "edge", "time"]
+)
+def test_refund_is_submitted_only_while_no_other_worker_can_be_at_it(left: int, sent: list[str]) -> None:
+    """What the bank did not know when it was asked may have been submitted since, and the bank may pay out twice."""
+    asked = peer.refund(submit_until=peer.NOW + timedelta(seconds=left))
+    answers = [peer.no_record(), peer.no_record(), peer.refund_taken()][: len(sent)]
+    with playing(*answers) as network, contextlib.suppress(ProviderUnavailable):
+        peer.provider().refund(asked)
+
+    assert sent == kinds_of(network.sent)
+
+
+def test_refund_that_comes_too_late_is_certainly_not_accepted() -> None:
+    """So that it is tried again, by whoever has the task then."""
+    with playing(peer.no_record(), peer.no_record()), pytest.raises(ProviderUnavailable):
+        peer.provider().refund(peer.refund(submit_until=peer.NOW))
 
 
 def test_refund_is_not_submitted_beside_a_record_that_could_be_it() -> None:

@@ -1,5 +1,6 @@
 """What goes on the wire: the sealed business objects, their addresses, and what is refused before anything is sent."""
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from adapters.shared_account.methods import CHARGE, METHODS
 from gateway.domain.bindings import BindingRequest, Proof, ProofKind, Unbinding
 from gateway.domain.order import Person, PremiumSubject
 from gateway.domain.provider import NoVerdict, ProviderError, RequestRefused
@@ -273,3 +275,10 @@ def test_addition_that_the_region_refuses_is_not_sent(
     error = nothing_sent(lambda: peer.provider(**settings).add_binding(replace(ADDITION, **changes)))
 
     assert code == error.code
+
+
+def test_charges_are_asked_about_as_the_sheet_plans() -> None:
+    """Sheet section 5: 5, 10 and 30 s, then 1, 2, 5, 10, 30 and 60 minutes, then every hour."""
+    minutes = [60 * each for each in (1, 2, 5, 10, 30, 60, 120)]
+
+    assert [5, 10, 30, *minutes] == list(itertools.accumulate(METHODS[CHARGE].query_pauses))

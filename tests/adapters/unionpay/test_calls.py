@@ -1,6 +1,7 @@
 """Orders, questions and refunds: what goes on the wire, and that only a proven answer to this question is believed."""
 
 import base64
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -107,6 +108,12 @@ def test_account_without_encryption_certificate_takes_no_card_number() -> None:
 
     assert "acc_no" not in provider.methods["wap"].fields
     assert "accNo" not in form_of(provider, fields={"return_url": peer.RETURN_URL, "acc_no": peer.CARD})
+
+
+def test_payments_are_asked_about_as_unionpay_advises() -> None:
+    """Sheet section 7: 5, 10, 30, 60 and 120 minutes after the payment was made."""
+    for method in PROVIDER.methods.values():
+        assert [5, 10, 30, 60, 120] == [seconds // 60 for seconds in itertools.accumulate(method.query_pauses)]
 
 
 def test_account_without_terminal_number_offers_no_qr() -> None:
