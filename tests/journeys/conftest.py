@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from gateway.services.audit import audit
+from gateway.store import open_store
 from sandbox.keyring import Keyring, create_keyring
 from tests.journeys.accounts import settings_for
 from tests.journeys.quick import quick_gateways
@@ -41,8 +43,19 @@ def make_world(ring: Keyring, database: Database) -> Iterator[Callable[..., Worl
 
     with no_waiting():
         yield make
+        found = _offences(database) if worlds else {}
         for world in worlds:
             world.end()
+        assert {} == found, "the audit disagrees"
+
+
+def _offences(database: Database) -> dict[str, tuple[str, ...]]:
+    """What the audit finds wherever the journey has ended, also one whose gateway is stopped or about to die."""
+    store = open_store(database.url)
+    try:
+        return {finding.name: finding.offenders for finding in audit(store) if finding.offenders}
+    finally:
+        store.close()
 
 
 @pytest.fixture

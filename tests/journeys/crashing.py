@@ -15,12 +15,23 @@ class Fate:
 
     Attributes:
         dies_at: The point's number, from 1; 0 is never.
+        dies_of: The next point of this name; "" is none.
         points: The names of those passed so far.
     """
 
     def __init__(self) -> None:
         self.dies_at = 0
+        self.dies_of = ""
         self.points: list[str] = []
+
+    @property
+    def is_sealed(self) -> bool:
+        """True when it will die."""
+        return bool(self.dies_at or self.dies_of)
+
+    def spare(self) -> None:
+        """It lives on."""
+        self.dies_at, self.dies_of = 0, ""
 
     def point(self, name: str) -> None:
         """
@@ -30,7 +41,7 @@ class Fate:
             Crash: It is this one.
         """
         self.points.append(name)
-        if len(self.points) == self.dies_at:
+        if len(self.points) == self.dies_at or name == self.dies_of:
             raise Crash(name)
 
 

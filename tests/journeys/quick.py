@@ -7,11 +7,13 @@ from unittest.mock import patch
 
 import structlog
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from gateway.store import sqlite
 from gateway.web import openapi
 
 _load_once = cache(serialization.load_der_private_key)
+_open_once = cache(pkcs12.load_key_and_certificates)
 
 
 @contextmanager
@@ -22,6 +24,7 @@ def quick_gateways() -> Iterator[None]:
     before = structlog.get_config()
     with ExitStack() as stack:
         stack.enter_context(patch.object(serialization, "load_der_private_key", _load_once))
+        stack.enter_context(patch.object(pkcs12, "load_key_and_certificates", _open_once))
         stack.enter_context(patch.object(openapi, "build_spec", lambda _routes: {}))
         stack.enter_context(patch.object(sqlite, "_PRAGMAS", pragmas))
         stack.callback(lambda: structlog.configure(**before))

@@ -7,6 +7,7 @@ from typing import Any, Final
 from adapters.bank.ccb.numbers import refund_code_of
 from gateway.domain.order import TaskState
 from gateway.services.audit import audit
+from gateway.store.families.biller import ENTRIES
 from gateway.store.tables import LEDGER_ENTRIES, NOTIFICATIONS, ORDERS, PAYMENTS, REFUNDS, TASKS
 from tests.journeys.world import World
 from tests.support.databases import Database
@@ -20,6 +21,7 @@ _DONE: Final = frozenset({"SUCCESS", "REFUND_SUCCESS", "00", "04", "SUCC", "0"})
 _REFUND_NAME: Final[Mapping[str, Callable[[str], str]]] = {"bank_ccb": refund_code_of}
 """How a refund of ours is called by a provider that cannot hold our number."""
 
+_COLLECTING_BANK: Final = "bank_biller"
 _LIVE_ORDERS: Final = frozenset({"open"})
 
 
@@ -41,8 +43,10 @@ def assert_settled(world: World, database: Database, *, quarantined: int | None 
     _assert_nothing_open(database)
     if quarantined is not None:
         _assert_messages(database, quarantined)
-    for provider in world.sandbox.simulators:
+    for provider in world.sandbox.simulators.keys() - {_COLLECTING_BANK}:
         _assert_same_books(world, database, provider)
+    if _COLLECTING_BANK in world.sandbox.simulators:
+        _assert_bank_holds(world, database)
 
 
 def _assert_nothing_open(database: Database) -> None:
@@ -99,6 +103,23 @@ def _assert_same_books(world: World, database: Database, provider: str) -> None:
             balance[entry["credit"]] -= entry["amount_fen"]
     assert received - returned == balance["collected"] == -balance["receivable"]
     assert balance["refunding"] == 0
+
+
+def _assert_bank_holds(world: World, database: Database) -> None:
+    """Payment by payment the collecting bank holds what we say it collected and has not taken back."""
+    held = {
+        each["out_trade_no"]: each["amount_fen"]
+        for each in world.sandbox.simulators[_COLLECTING_BANK].orders()
+        if each["state"] == "PAID"
+    }
+    here = {payment["id"]: payment for payment in rows(database, PAYMENTS)}
+    entries = [entry for entry in rows(database, ENTRIES) if entry["kind"] == "payment" and entry["payment_id"]]
+    ours = {
+        entry["bank_seq"]: left
+        for entry in entries
+        if (left := here[entry["payment_id"]]["amount_fen"] - here[entry["payment_id"]]["amount_refunded_fen"])
+    }
+    assert ours == held
 
 
 def _ours(number: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 from werkzeug.test import Client
 
 from gateway.app import build_world, create_app
+from gateway.services.audit import audit
 from gateway.services.work import Worker
 from gateway.settings import load_settings
 from gateway.store import Store
@@ -139,6 +140,7 @@ def rig(ring: Keyring, database: Database, tmp_path: Path) -> Iterator[Rig]:
     made = Rig(ring, database, tmp_path)
     yield made
     assert_invariants(made.store)
+    assert [(each.name, each.offenders) for each in audit(made.store) if each.offenders] == []
     made.world.close()
 
 

@@ -4,6 +4,7 @@ from contextlib import suppress
 
 import pytest
 
+from gateway.domain.order import TaskKind
 from gateway.domain.states import OrderState, PaymentState, RefundReason, RefundState
 from sandbox.wire import PayRefused
 from tests.journeys import faulting
@@ -14,7 +15,7 @@ from tests.support.databases import Database
 METHOD = {**faulting.METHOD, "unionpay": "wap"}
 """Methods whose start can be repeated after a death in it; UnionPay tells its code once, but a form is made anew."""
 
-POINTS_MAX = 48
+POINTS_MAX = 54
 _HOURS = 3600
 
 
@@ -117,7 +118,9 @@ def test_tasks_of_a_dead_worker_are_done_when_their_leases_run_out(
     order_id = world.open_order()
     payment = world.start(order_id, provider, METHOD[provider])
     world.pay(payment)
-    world.clock.advance(10)
+    query = world.gateway.store.read().task(TaskKind.QUERY, payment["payment_id"])
+    assert query is not None
+    world.clock.advance((query.due_at - world.clock.now()).total_seconds())
     assert [payment["payment_id"]] == [task.subject_id for task in world.claim()]
     world.advance(119)
     assert world.order(order_id).state is OrderState.OPEN

@@ -1,14 +1,18 @@
 """The gateway tells an app, and dies at any moment while it does: the app hears all of it, in order, under one name."""
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from gateway.domain.webhook import MessageState
 from gateway.services.webhook_endpoints import Endpoint
 from gateway.services.webhook_wire import Unanswered, WebhookAnswer
 from gateway.store.families import webhooks
+from sandbox.faults import Fault
 from sandbox.front.keys import FrontKeys
 from sandbox.front.simulator import FrontSimulator
 from sandbox.keyring import Keyring
+from tests.journeys.faulting import METHOD
 from tests.journeys.settled import assert_settled
 from tests.journeys.world import World
 from tests.support.databases import Database
@@ -93,6 +97,28 @@ def test_app_hears_everything_although_the_gateway_restarts_after_every_step(
     order_id = paid_and_refunded(world)
 
     assert_all_told(world, front, order_id)
+    assert_settled(world, database)
+
+
+@pytest.mark.parametrize("known_by", ["callback", "query"])
+@pytest.mark.parametrize("second", METHOD)
+def test_payment_too_many_is_back_and_told_within_a_minute_of_knowing(
+    world: World, database: Database, front: FrontSimulator, second: str, known_by: str
+) -> None:
+    """From the event that tells of it to the app's taking of `payment.surplus_refunded`, on the clock of both sides."""
+    if known_by == "query":
+        world.sandbox.faults.add(Fault.CALLBACK_NEVER, operation="payment_callback", provider=second)
+    order_id = world.open_order()
+    ways = [world.start(order_id, name, METHOD[name]) for name in ("wechatpay", second)]
+    world.pay(ways[0])
+    world.pay(ways[1])
+    world.advance(2 * _HOURS)
+
+    events = world.gateway.store.read().events_page(order_id, after=0, limit=99)
+    (known_at,) = [event.at for event in events if event.kind == "payment_surplus"]
+    (told,) = [one for one in front.received() if one["content"]["type"] == "payment.surplus_refunded"]
+    assert datetime.fromisoformat(told["at"]) - known_at <= timedelta(seconds=60)
+    assert told["content"]["data"]["reason"] == "surplus"
     assert_settled(world, database)
 
 

@@ -1,14 +1,14 @@
 """The rig: gateway, worker, simulators and payer on one clock, driven by hand."""
 
 import itertools
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from unittest.mock import patch
 
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from flask import Flask
 
 from gateway.app import World as Gateway
 from gateway.app import build_world, create_app
@@ -20,6 +20,7 @@ from sandbox.clock import BEIJING, SandboxClock
 from sandbox.keyring import Keyring
 from tests.journeys.accounts import ACCOUNT, API_KEYS, PUBLIC_URL, SANDBOX_URL
 from tests.journeys.crashing import Crash, CrashingEngine, Fate
+from tests.journeys.door import ask
 from tests.journeys.network import Network
 from tests.journeys.payer import open_cashier
 from tests.support.engines import TouchesOnce
@@ -84,7 +85,8 @@ class World:
             post=self.post,
             clock=self.clock,
             base_url=SANDBOX_URL,
-            options={"bank_ccb": {"notify_url": notify_url}},
+            gateway_url=PUBLIC_URL,
+            options={"bank_ccb": {"notify_url": notify_url}, "bank_biller": {"exchange": self.exchange}},
         )
         self.sandbox: Sandbox = app.extensions["sandbox"]
         self.fate = Fate()
@@ -92,7 +94,7 @@ class World:
         self.worker_first = False
         self.watching: Callable[[], None] = lambda: None
         self._names = itertools.count(1)
-        self._client: FlaskClient | None = None
+        self._app: Flask | None = None
         self.network.start()
         self.start_gateway()
 
@@ -103,11 +105,11 @@ class World:
         self.gateway: Gateway = build_world(self.settings, clock=self.clock)
         self.gateway.store._engine = CrashingEngine(TouchesOnce(self.gateway.store._engine), self.fate)
         self.worker = Worker(self.gateway.deps)
-        self._client = create_app(self.settings, world=self.gateway).test_client()
+        self._app = create_app(self.settings, world=self.gateway)
 
     def stop_gateway(self) -> None:
         """From now on nobody answers a callback and no task is done."""
-        self._client = None
+        self._app = None
         self.gateway.close()
 
     def restart(self) -> None:
@@ -116,7 +118,7 @@ class World:
 
     def end(self) -> None:
         """Let go of database and network."""
-        if self._client is not None:
+        if self._app is not None:
             self.stop_gateway()
         self.network.stop()
 
@@ -128,16 +130,18 @@ class World:
 
         A gateway that dies meanwhile answers nothing (status 0, no body) and is started again.
         """
-        assert self._client is not None, "the gateway is stopped"
+        assert self._app is not None, "the gateway is stopped"
         headers = {"Authorization": f"Bearer {API_KEYS[app]}"}
         if method == "POST":
             headers["Idempotency-Key"] = key or f"key-{next(self._names)}"
+        raw = b"" if body is None else json.dumps(body).encode()
+        headers |= {} if body is None else {"Content-Type": "application/json"}
         try:
-            answer: TestResponse = self._client.open(path, method=method, json=body, headers=headers)
+            status, answered, content = ask(self._app, method, path, headers, raw)
         except Crash:
             self.restart()
             return Answer(status=0, body={}, headers={})
-        return Answer(status=answer.status_code, body=answer.get_json(), headers=dict(answer.headers))
+        return Answer(status=status, body=json.loads(content or b"null"), headers=answered)
 
     def insist(self, path: str, body: Any = None, *, app: str = "web") -> Answer:
         """Call as a patient front end does: the same request under the same key until the outcome is known."""
@@ -211,17 +215,17 @@ class World:
         raise AssertionError("the work that is due now never ends")
 
     def _next_due(self) -> datetime | None:
-        mine = self.gateway.store.read().next_due() if self._client is not None else None
+        mine = self.gateway.store.read().next_due() if self._app is not None else None
         return min((due for due in (mine, self.clock.next_due()) if due is not None), default=None)
 
     def _step(self, seconds: float) -> None:
-        if self.worker_first and self._client is not None:
+        if self.worker_first and self._app is not None:
             self._pass_without_jobs(seconds)
             self._work()
             self.clock.advance(0)
             return
         self.clock.advance(seconds)
-        if self._client is not None:
+        if self._app is not None:
             self._work()
 
     def _work(self) -> None:
@@ -282,15 +286,19 @@ class World:
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         """Post a callback, as anybody on the internet can."""
-        if self._client is None:
-            raise ConnectionRefusedError("the gateway is stopped")
         assert url.startswith(f"{PUBLIC_URL}/callbacks/"), url
+        status, _, content = self.exchange(url, headers, body)
+        return status, content
+
+    def exchange(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        """Post anything to the gateway, as a bank does that calls us."""
+        if self._app is None:
+            raise ConnectionRefusedError("the gateway is stopped")
         try:
-            answer = self._client.post(url.removeprefix(PUBLIC_URL), data=body, headers=dict(headers))
+            return ask(self._app, "POST", url.removeprefix(PUBLIC_URL), headers, body)
         except Crash:
             self.restart()
             raise ConnectionResetError("the gateway died") from None
-        return answer.status_code, answer.data
 
 
 def no_waiting() -> Any:

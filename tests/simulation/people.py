@@ -1,15 +1,17 @@
-"""What apps and payers do, one script for each intention; whoever gets no answer asks again with the same words."""
+"""What a front end, a bank's app and an agent can do; whoever gets no answer asks again with the same words."""
 
 import contextlib
 import random
 from collections.abc import Callable, Generator, Mapping
+from datetime import date, timedelta
 from typing import Any, Final
 
 from sandbox.wire import PayRefused
 from tests.journeys.payer import open_cashier
 from tests.journeys.world import FIELDS, Answer
-from tests.simulation.plan import Intention, Payer, Wish
+from tests.simulation.plan import Payer, Wish
 from tests.simulation.rig import Rig, Script
+from tests.web.front import resident_id
 
 Json = dict[str, Any]
 Asking = Generator[float, None, Answer]
@@ -23,6 +25,9 @@ _PAUSES: Final = (1.0, 3.0, 8.0, 20.0, 60.0, 120.0)
 """Between tries; the last of them is kept."""
 
 _ORDER_LIFE: Final = 1800
+_REGION: Final = "341200"
+_YEAR: Final = 2026
+_BORN: Final = date(1900, 1, 1)
 _EXPECTED: Final = frozenset(
     {
         "order_already_paid",
@@ -48,10 +53,6 @@ class Front:
         self.chance = random.Random(payer.chance)
         self._keys = 0
 
-    def script(self) -> Script:
-        """Everything this payer does."""
-        yield from _SCRIPTS[self.payer.intention](self)
-
     # --- calls ---
 
     def insist(self, path: str, body: Any = None, *, app: str = "web", tries: int = _TRIES) -> Asking:
@@ -74,15 +75,19 @@ class Front:
         if answer.status >= 400 and answer.body.get("code") not in _EXPECTED:
             self.rig.oddities.append(f"{path}: {answer.status} {answer.body}")
 
-    def open_order(self, app: str = "web", suffix: str = "") -> Generator[float, None, str]:
+    def open_order(
+        self, app: str = "web", suffix: str = "", *, premium: bool | None = None, life_seconds: int = 0
+    ) -> Generator[float, None, str]:
         """The order's id, "" when the premium is paid already."""
         content: Json = {
             "client_order_no": f"S-{self.payer.number}{suffix}",
             "amount_fen": self.payer.amount_fen,
             "description": "城乡居民医保缴费（模拟）",
         }
-        if self.payer.subject:
-            content["subject"] = _subject(self.payer.number)
+        if self.payer.subject if premium is None else premium:
+            content["subject"] = premium_of(self.payer.number)
+        if life_seconds:
+            content["expires_at"] = (self.rig.clock.now() + timedelta(seconds=life_seconds)).isoformat()
         answer = yield from self.insist("/v1/orders", content, app=app)
         return str(answer.body.get("order_id", ""))
 
@@ -154,125 +159,18 @@ _SUMS: Final[Mapping[Wish, Callable[[int], list[int]]]] = {
 }
 
 
-def _subject(number: int) -> Json:
-    """An invented person."""
+def premium_of(number: int) -> Json:
+    """The premium of an invented person."""
     return {
-        "region": "341200",
-        "insured_year": 2026,
+        "region": _REGION,
+        "insured_year": _YEAR,
         "insurance_kind": "resident_medical",
-        "insured": {"name": "测试模拟", "id_type": "other", "id_number": f"TEST-NOT-A-PERSON-{number}"},
+        "insured": {"name": "测试模拟", "id_type": "resident_id", "id_number": id_number_of(number)},
     }
 
 
-# --- the scripts ---
-
-
-def _pay(front: Front) -> Script:
-    order = yield from front.open_order()
-    payment = yield from front.start(order, front.payer.channels[0])
-    yield front.payer.pause
-    front.pay(payment)
-    yield from front.afterwards(order)
-
-
-def _abandon(front: Front) -> Script:
-    order = yield from front.open_order()
-    payment = yield from front.start(order, front.payer.channels[0])
-    yield front.payer.pause
-    if front.chance.random() < 0.5:
-        front.look(payment)
-
-
-def _change_channel(front: Front) -> Script:
-    order = yield from front.open_order()
-    first = yield from front.start(order, front.payer.channels[0])
-    yield front.payer.pause
-    front.look(first)
-    second = yield from front.start(order, front.payer.channels[1])
-    yield front.payer.pause
-    front.pay(second)
-    yield from front.afterwards(order)
-
-
-def _pay_both(front: Front) -> Script:
-    order = yield from front.open_order()
-    first = yield from front.start(order, front.payer.channels[0])
-    second = yield from front.start(order, front.payer.channels[1])
-    yield front.payer.pause
-    payments = [first, second]
-    front.chance.shuffle(payments)
-    front.pay(payments[0])
-    yield front.chance.choice((0.0, 0.4, 3.0))
-    front.pay(payments[1])
-    yield from front.afterwards(order)
-
-
-def _two_apps(front: Front) -> Script:
-    here = yield from front.open_order("web")
-    there = yield from front.open_order("counter", "-B")
-    first = (yield from front.start(here, front.payer.channels[0])) if here else {}
-    second = (yield from front.start(there, front.payer.channels[1], "counter")) if there else {}
-    yield front.payer.pause
-    front.pay(second)
-    yield front.chance.choice((0.0, 0.4, 20.0))
-    front.pay(first)
-    yield from front.afterwards(here)
-
-
-def _pay_late(front: Front) -> Script:
-    order = yield from front.open_order()
-    payment = yield from front.start(order, front.payer.channels[0])
-    yield max(0.0, _ORDER_LIFE + front.chance.choice((-40.0, -8.0, -1.0, 0.0, 1.0, 9.0)) - front.chance.random())
-    front.pay(payment)
-
-
-def _pay_while_closing(front: Front) -> Script:
-    order = yield from front.open_order()
-    payment = yield from front.start(order, front.payer.channels[0])
-    yield front.payer.pause
-    if front.chance.random() < 0.5:
-        front.pay(payment)
-    if order:
-        yield from front.insist(f"/v1/orders/{order}/close")
-    yield front.chance.choice((0.0, 0.3, 2.5))
-    front.pay(payment)
-
-
-def _press_twice(front: Front) -> Script:
-    order = yield from front.open_order()
-    if not order:
-        return
-    provider, method = front.payer.channels[0]
-    body = {"provider": provider, "method": method, "fields": FIELDS.get(front.payer.channels[0], {})}
-    key = f"twice-{front.payer.number}"
-    answers = []
-    for _ in range(6):
-        answers.append(front.rig.ask("POST", f"/v1/orders/{order}/payments", body, key=key))
-        yield front.chance.choice((0.0, 1.0, 4.0))
-    given = {answer.body["payment_id"] for answer in answers if "payment_id" in answer.body}
-    if len(given) > 1:
-        front.rig.oddities.append(f"one key started {len(given)} payments of {order}")
-    good = [answer.body for answer in answers if answer.status == 201]
-    front.pay(good[0] if good else {})
-
-
-def _give_up_on_us(front: Front) -> Script:
-    order = yield from front.open_order()
-    if not order:
-        return
-    provider, method = front.payer.channels[0]
-    body = {"provider": provider, "method": method, "fields": FIELDS.get(front.payer.channels[0], {})}
-    yield from front.insist(f"/v1/orders/{order}/payments", body, tries=1)
-
-
-_SCRIPTS: Final[Mapping[Intention, Callable[[Front], Script]]] = {
-    Intention.PAY: _pay,
-    Intention.ABANDON: _abandon,
-    Intention.CHANGE_CHANNEL: _change_channel,
-    Intention.PAY_BOTH: _pay_both,
-    Intention.TWO_APPS: _two_apps,
-    Intention.PAY_LATE: _pay_late,
-    Intention.PAY_WHILE_CLOSING: _pay_while_closing,
-    Intention.PRESS_TWICE: _press_twice,
-    Intention.GIVE_UP_ON_US: _give_up_on_us,
-}
+def id_number_of(number: int) -> str:
+    """Nobody's: of a day in the nineteenth century, with the check digit that the interface asks for."""
+    days, sequence = divmod(number, 900)
+    born = _BORN + timedelta(days=days)
+    return resident_id(f"340100{born:%Y%m%d}{sequence:03}")

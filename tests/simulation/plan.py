@@ -22,7 +22,12 @@ _CHANNELS: Final[tuple[tuple[str, str], ...]] = (
     ("unionpay", "qr"),
     ("unionpay", "app"),
     ("unionpay", "wap"),
+    ("bank_icbc", "showpay"),
+    ("bank_abchina", "h5"),
+    ("bank_ccb", "qr"),
+    ("bank_ccb", "h5"),
 )
+PROVIDERS: Final = tuple(dict.fromkeys(provider for provider, _ in _CHANNELS))
 
 
 class Intention(StrEnum):
@@ -37,18 +42,22 @@ class Intention(StrEnum):
     PAY_WHILE_CLOSING = "pay_while_closing"
     PRESS_TWICE = "press_twice"
     GIVE_UP_ON_US = "give_up_on_us"
+    PAY_IN_THE_BANKS_APP = "pay_in_the_banks_app"
+    PAY_THE_AGENT = "pay_the_agent"
 
 
 _WEIGHTS: Final[Mapping[Intention, int]] = {
-    Intention.PAY: 46,
-    Intention.ABANDON: 6,
-    Intention.CHANGE_CHANNEL: 12,
-    Intention.PAY_BOTH: 9,
-    Intention.TWO_APPS: 8,
-    Intention.PAY_LATE: 6,
-    Intention.PAY_WHILE_CLOSING: 6,
+    Intention.PAY: 34,
+    Intention.ABANDON: 5,
+    Intention.CHANGE_CHANNEL: 10,
+    Intention.PAY_BOTH: 7,
+    Intention.TWO_APPS: 7,
+    Intention.PAY_LATE: 5,
+    Intention.PAY_WHILE_CLOSING: 5,
     Intention.PRESS_TWICE: 4,
     Intention.GIVE_UP_ON_US: 3,
+    Intention.PAY_IN_THE_BANKS_APP: 8,
+    Intention.PAY_THE_AGENT: 12,
 }
 
 
@@ -95,7 +104,7 @@ _FAULTS: Final[Mapping[str, Sequence[Fault]]] = {
     "payment_callback": _NOTICE_FAULTS,
     "refund_callback": _NOTICE_FAULTS,
 }
-_NO_CLOSE: Final = frozenset({"unionpay"})
+_NO_CLOSE: Final = frozenset(PROVIDERS) - {"wechatpay", "alipay"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +214,7 @@ def _weather(seed: int, seconds: float) -> tuple[Weather, ...]:
     at = chance.uniform(30, 400)
     while at < seconds:
         kind = chance.choice(_KINDS)
-        provider = chance.choice(("wechatpay", "alipay", "unionpay")) if kind.startswith("provider") else ""
+        provider = chance.choice(PROVIDERS) if kind.startswith("provider") else ""
         found.append(Weather(at=at, seconds=chance.choice((20.0, 90.0, 400.0, 900.0)), kind=kind, provider=provider))
         at += chance.expovariate(1 / 600)
     return tuple(found)

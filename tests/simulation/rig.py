@@ -1,17 +1,20 @@
 """The journeys' rig, driven by a plan: one agenda for payers, providers and workers, a power that can fail anywhere."""
 
 import random
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from gateway.app import build_world, create_app
 from gateway.domain.clock import Clock
+from gateway.services.idempotent import LEASE as KEY_LEASE
 from gateway.services.work import LEASE, Worker
 from gateway.settings import Settings
+from sandbox.bank_biller import BankBillerSimulator
 from sandbox.keyring import Keyring
 from tests.journeys.crashing import Crash, CrashingEngine, Fate
-from tests.journeys.network import LOSSES
+from tests.journeys.network import LOSSES, Asked
 from tests.journeys.world import Answer, World
 from tests.simulation.chance import SeededIds
 from tests.support.engines import TouchesOnce
@@ -23,6 +26,8 @@ WORKERS: Final = 2
 _TASKS_AT_ONCE: Final = 25
 _STALLS_EVERY: Final = 150
 _STEPS_AT_ONE_INSTANT: Final = 5_000
+_STILL_EVERY: Final = 150
+_LOST_EVERY: Final = 30
 _NOBODY: Final = Answer(status=0, body={}, headers={})
 
 
@@ -64,17 +69,23 @@ class Rig(World):
         clock_of_gateway: Wrong by `shift`, as a plan says.
         is_up: False while the gateway's web processes are stopped.
         workers_up: False while no worker runs.
+        overtaken: Requests that stood still until the same request, sent again, was answered.
         oddities: Answers that no documented interface gives; empty at the end of a good run.
     """
 
     def __init__(self, ring: Keyring, settings: Settings, *, seed: int, crash_every: int) -> None:
         self._chance = random.Random(f"rig/{seed}")
         self.oddities: list[str] = []
+        self.overtaken = 0
         self.workers_up = True
+        self._asking: Callable[[], Answer] | None = None
+        self._answers: dict[str, int] = {}
         self.doom = Doom(self._chance, every=crash_every)
         self._seed = seed
         super().__init__(ring, settings)
         self.network.asked = _Forgetful()
+        self.network.before = self.network.after = self._stand_still
+        self.bank = self.sandbox.of(BankBillerSimulator)
 
     # --- the gateway's life ---
 
@@ -88,11 +99,11 @@ class Rig(World):
         self.gateway = build_world(self.settings, clock=self.clock_of_gateway, ids=self._ids)
         self.gateway.store._engine = CrashingEngine(TouchesOnce(self.gateway.store._engine), self.doom)
         self._workers = [Worker(self.gateway.deps) for _ in range(WORKERS)]
-        self._client = create_app(self.settings, world=self.gateway).test_client()
+        self._app = create_app(self.settings, world=self.gateway)
 
     @property
     def is_up(self) -> bool:
-        return self._client is not None
+        return self._app is not None
 
     def power_cut(self, seconds: float) -> None:
         """Everything of ours stops at once and comes back later."""
@@ -120,10 +131,36 @@ class Rig(World):
         if not self.is_up:
             return _NOBODY
         self.network.loss = self._chance.choice(tuple(LOSSES))
+        if key:
+            self._asking = partial(self._told, method, path, body, app=app, key=key)
+        answer = self._told(method, path, body, app=app, key=key)
+        self._asking = None
+        return answer
+
+    def _told(self, method: str, path: str, body: Any, *, app: str, key: str) -> Answer:
         answer = self.call(method, path, body, app=app, key=key)
         if answer.status >= 500 and answer.status != 503:
             self.oddities.append(f"{method} {path}: {answer.status} {answer.body}")
+        if (
+            key
+            and answer.status in (200, 201)
+            and self._answers.setdefault(key, hash(repr(answer.body))) != hash(repr(answer.body))
+        ):
+            self.oddities.append(f"{method} {path}: one key, two answers: {answer.body}")
         return answer
+
+    def _stand_still(self, _asked: Asked) -> None:
+        """
+        A request of an app stands still at the provider until its lease has run out and the same request, sent again,
+        has been answered; then it goes on, and must not undo what it was told.
+        """
+        asking, self._asking = self._asking, None
+        if asking is None or self._chance.randrange(_STILL_EVERY):
+            return
+        self._pass_without_jobs(KEY_LEASE.total_seconds() + 1)
+        self.overtaken += 1
+        if asking().status == 0:
+            raise Crash("the process that was asked again has died, and with it the one that stood still")
 
     # --- time ---
 
@@ -175,6 +212,15 @@ class Rig(World):
         if status >= 500 and status != 503:
             self.oddities.append(f"callback {url}: {status}")
         return status, answer
+
+    def exchange(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        """A bank calls us; what it sends, or what we answer, gets lost now and then."""
+        if self._chance.randrange(_LOST_EVERY) == 0:
+            raise TimeoutError("lost on the way")
+        answer = super().exchange(url, headers, body)
+        if self._chance.randrange(_LOST_EVERY) == 0:
+            raise TimeoutError("the answer was lost")
+        return answer
 
     def later(self, seconds: float, job: Callable[[], object]) -> None:
         self.clock.call_later(seconds, job)
