@@ -76,8 +76,8 @@ mutants: $(VENV)/dev.ready ## which small changes no test notices: make mutants 
 
 ENGINE ?= both
 CHAOS_SEEDS ?= 1..3
-SECONDS ?= 60
-chaos: $(VENV)/dev.ready ## real processes killed at every named point and at random: make chaos CHAOS_SEEDS=1..3 ENGINE=both SECONDS=60
+SECONDS ?= 30
+chaos: $(VENV)/dev.ready ## real processes killed and halted at every named point, and at random: make chaos CHAOS_SEEDS=1..3 ENGINE=both SECONDS=30
 	$(BIN)/python -m tests.chaos --seeds $(CHAOS_SEEDS) --engine $(ENGINE) --seconds $(SECONDS)
 
 planted: $(VENV)/dev.ready ## plant defects one by one; the simulation must find each

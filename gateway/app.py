@@ -34,6 +34,7 @@ from gateway.web import (
     callbacks,
     collections,
     health,
+    offline_refunds,
     openapi,
     orders,
     problems,
@@ -44,7 +45,7 @@ from gateway.web import (
 from gateway.web.auth import Doorkeeper
 from gateway.web.metrics import Metrics
 
-ROUTES: Final = (*orders.ROUTES, *shared_accounts.ROUTES, *collections.ROUTES, *replays.ROUTES)
+ROUTES: Final = (*orders.ROUTES, *shared_accounts.ROUTES, *collections.ROUTES, *replays.ROUTES, *offline_refunds.ROUTES)
 """Every call of apps, payers and operators."""
 
 _NONCE_BYTES: Final = 16

@@ -15,7 +15,11 @@ class FilterIn(Schema):
     """Instead of ids: everything in a state, oldest first."""
 
     state = fields.String(required=True, validate=Whole(r"[a-z_]{1,40}"), metadata={"example": "orphan"})
-    account = fields.String(load_default="", validate=Whole(r"[a-z0-9_:-]{0,40}"))
+    account = fields.String(
+        load_default="",
+        validate=Whole(r"[a-z0-9_:-]{0,40}"),
+        metadata={"description": "Of this merchant account alone; for webhooks, of this app"},
+    )
     since = Instant(required=True)
     limit = fields.Integer(strict=True, load_default=100, validate=validate.Range(1, ITEMS_MAX))
 

@@ -18,12 +18,16 @@ def _personal(pattern: str, description: str, *, required: bool = True, single_u
     )
 
 
+_QUERY_PAUSES: Final = (5, 5, 20, 30, 60, 180, 300, 1200, 1800, 3600)
+"""To look after 5, 10 and 30 s, then 1, 2, 5, 10, 30 and 60 minutes, then every hour. Source: sheet section 5."""
+
 METHODS: Final[Mapping[str, Method]] = MappingProxyType(
     {
         CHARGE: Method(
             name=CHARGE,
             title="职工医保个人账户共济缴费",
             instruction=InstructionKind.NONE,
+            query_pauses=_QUERY_PAUSES,
             fields=MappingProxyType(
                 {
                     "bind_id": _personal(r"[0-9A-Za-z_-]{1,64}", "The binding's number at the platform"),

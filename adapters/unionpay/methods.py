@@ -75,13 +75,22 @@ PRODUCTS: Final[Mapping[str, Product]] = {
 }
 """Source: sheet section 5."""
 
+_QUERY_PAUSES: Final = (300, 300, 1200, 1800, 3600)
+"""To look after 5, 10, 30, 60 and 120 minutes. Source: sheet section 7, the text of UnionPay's SDK."""
+
 _MODE_PRODUCTION, _MODE_TEST = "00", "01"
 
 
 def offered_methods(config: Config) -> dict[str, Method]:
     """The account's methods: QR needs a terminal number, card numbers need the encryption certificate."""
     return {
-        name: Method(name=name, title=product.title, instruction=product.instruction, fields=_fields(config, product))
+        name: Method(
+            name=name,
+            title=product.title,
+            instruction=product.instruction,
+            fields=_fields(config, product),
+            query_pauses=_QUERY_PAUSES,
+        )
         for name, product in PRODUCTS.items()
         if name != "qr" or config.term_id
     }

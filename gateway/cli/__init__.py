@@ -2,11 +2,13 @@
 
 import click
 
+from gateway.cli.attention import alarms
 from gateway.cli.audited import audit
 from gateway.cli.checks import config, db
 from gateway.cli.collected import collections
 from gateway.cli.edge import Commands
 from gateway.cli.new_configuration import init
+from gateway.cli.offline_refunds import offline_refund
 from gateway.cli.replayed import replay
 from gateway.cli.review_items import reviews
 from gateway.cli.sent_webhooks import webhooks
@@ -23,5 +25,20 @@ def main() -> None:
     """
 
 
-for command in (init, serve, worker, sandbox, db, config, orders, collections, reviews, audit, replay, webhooks):
+for command in (
+    init,
+    serve,
+    worker,
+    sandbox,
+    db,
+    config,
+    orders,
+    collections,
+    reviews,
+    alarms,
+    audit,
+    replay,
+    offline_refund,
+    webhooks,
+):
     main.add_command(command)

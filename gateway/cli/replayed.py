@@ -23,7 +23,7 @@ _EPOCH: Final = datetime(2000, 1, 1, tzinfo=CHINA)
 @click.argument("kind", type=click.Choice([kind.value for kind in ReplayKind]))
 @click.argument("ids", nargs=-1, metavar="[ID]…")
 @click.option("--state", help="Instead of ids: all in this state, e.g. orphan, unknown, abnormal, dead.")
-@click.option("--account", default="", help="With --state: of this merchant account alone.")
+@click.option("--account", default="", help="With --state: of this merchant account (webhooks: app) alone.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="With --state; Beijing time.")
 @click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, ITEMS_MAX), help="With --state.")
 @click.option("--who", required=True, callback=operator_name, help="Who asks for it, for the record.")
@@ -81,13 +81,14 @@ def _echo_all(results: Iterable[ItemResult], *, dry_run: bool) -> int:
         changed += bool(result.changes)
         click.echo(f"{result.subject_id}  {result.outcome}  {result.detail}".rstrip())
         for change in result.changes:
-            click.echo(f"    {_change(change)}")
+            click.echo(f"    {change_line(change)}")
     verb = "would change" if dry_run else "changed"
     click.echo(f"{count} items, {changed} {verb} something, {failed} failed")
     return failed
 
 
-def _change(change: Change) -> str:
+def change_line(change: Change) -> str:
+    """One row's change for eyes."""
     told = [
         f"{name}={after}" if before is None else f"{name}: {before} → {after}"
         for name, (before, after) in change.values.items()

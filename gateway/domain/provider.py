@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from gateway.domain.order import PremiumSubject
 from gateway.domain.report import ProviderReport
+from gateway.domain.schedule import QUERY_PAUSES
 from gateway.domain.statement import StatementKind, StatementLine
 
 
@@ -128,6 +129,8 @@ class Method:
         fields: The method's own fields, by name.
         needs_subject: It pays premiums alone, and is told whose and which.
         refunds_whole: A payment goes back whole or not at all.
+        query_pauses: Seconds between looks at a payment without a verdict, from its start on; the last is kept. As the
+            provider advises, where it does.
     """
 
     name: str
@@ -136,6 +139,7 @@ class Method:
     fields: Mapping[str, MethodField] = field(default_factory=dict)
     needs_subject: bool = False
     refunds_whole: bool = False
+    query_pauses: tuple[int, ...] = QUERY_PAUSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +213,8 @@ class RefundRequest:
         out_refund_no: 32 lower-case hex digits.
         amount_fen: This refund.
         total_fen: The payment's whole amount.
+        submit_until: From then on another worker may submit it, too. Where the provider does not promise that a number
+            sent twice moves money once, nothing may be under way by then.
     """
 
     out_refund_no: str
@@ -220,6 +226,7 @@ class RefundRequest:
     requested_at: datetime
     notify_url: str
     provider_trade_no: str | None = None
+    submit_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

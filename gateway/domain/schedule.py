@@ -5,12 +5,16 @@ from datetime import timedelta
 from typing import Final
 
 QUERY_PAUSES: Final[tuple[int, ...]] = (10, 20, 30, 60, 180, 300, 600, 1800, 3600)
-"""Seconds between queries of a payment without a verdict, after the first look."""
+"""Seconds between queries of a payment without a verdict, by a method that names no others."""
 
 REFUND_QUERY_PAUSES: Final[tuple[int, ...]] = (60, 60, 300, 900, 1800, 3600, 14400)
 """A refund to a bank card takes one to three working days; WeChat asks for at least a minute between looks."""
 
 CLOSE_PAUSES: Final[tuple[int, ...]] = (2, 5, 15, 30, 60, 300, 900, 1800)
+"""Between tries to close what the provider can close, and has not yet."""
+
+WAIT_PAUSES: Final[tuple[int, ...]] = (30, 300, 900, 1800)
+"""Between looks at a payment that only time can prove dead: what is looked for is a success whose callback was lost."""
 
 RETRY_PAUSES: Final[tuple[int, ...]] = (5, 15, 60, 300, 900, 1800)
 """Between tries of a call that certainly was not accepted."""

@@ -212,9 +212,11 @@ def message_place(webhook_id: str) -> tuple[str, int]:
 def message_type(event: Event) -> str | None:
     """The name under which an event is told; None when it is not."""
     named = TYPE_BY_EVENT.get(event.kind)
-    if event.kind == "refund_succeeded" and json.loads(event.detail).get("reason") in _SURPLUS_REASONS:
-        return SURPLUS_REFUNDED
-    return named
+    if event.kind not in ("refund_succeeded", "refund_outside"):
+        return named
+    detail = json.loads(event.detail)
+    of_surplus = detail.get("reason") in _SURPLUS_REASONS or detail.get("kept") is False
+    return SURPLUS_REFUNDED if of_surplus else named
 
 
 def pause_before(message: WebhookMessage, step: int) -> timedelta | None:

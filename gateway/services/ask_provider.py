@@ -3,11 +3,12 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.domain.order import Payment
-from gateway.domain.provider import PaymentRef, ProviderAnswer, ProviderError
+from gateway.domain.provider import OperationUnsupported, PaymentRef, ProviderAnswer, ProviderError
 from gateway.domain.refusal import Refusal
 from gateway.domain.report import ReportedState
 from gateway.domain.states import payment_is_open
@@ -68,7 +69,20 @@ def _ask(deps: Deps, payment: Payment, *, actor: str) -> tuple[Payment, Reported
     return recorded.payment or payment, answer.report.state
 
 
-def close_payment(deps: Deps, payment: Payment, *, actor: str) -> Payment:
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """
+    What trying to shut a payment came to.
+
+    Attributes:
+        time_decides: True when no call can make it unpayable: the provider cannot close, or does not know it (yet).
+    """
+
+    payment: Payment
+    time_decides: bool
+
+
+def shut_payment(deps: Deps, payment: Payment, *, actor: str) -> Shut:
     """
     Ask, close, ask again: only the second answer can prove that no money will come. A payer at the password page may
     have paid while the provider said "closed", so that word of the close itself is not even recorded. Of a payment that
@@ -79,11 +93,16 @@ def close_payment(deps: Deps, payment: Payment, *, actor: str) -> Payment:
     """
     payment, said = _ask(deps, payment, actor=actor)
     if said is ReportedState.NOT_FOUND or not payment_is_open(payment.state):
-        return payment
-    answer = deps.providers[payment.account].close(payment_ref(payment))
+        return Shut(payment, time_decides=True)
+    try:
+        answer = deps.providers[payment.account].close(payment_ref(payment))
+    except OperationUnsupported:
+        return Shut(payment, time_decides=True)
     if answer.report.state is not ReportedState.CLOSED:
         payment = record_answer(deps, payment.account, "close", answer, actor=actor).payment or payment
-    return ask_payment(deps, payment, actor=actor) if payment_is_open(payment.state) else payment
+    if payment_is_open(payment.state):
+        payment = ask_payment(deps, payment, actor=actor)
+    return Shut(payment, time_decides=False)
 
 
 class RefreshGate:

@@ -7,9 +7,10 @@ from typing import Final
 
 from gateway.domain.events import CHAIN_START, event_hash
 from gateway.domain.order import Event
-from gateway.domain.states import PaymentState
+from gateway.domain.states import PAYMENT_ARROWS, PaymentState
 from gateway.store import Store, Tx
 from gateway.store.families import audit as questions
+from gateway.store.families.audit_check import Check
 
 OFFENDERS_MAX: Final = 100
 _PAGE: Final = 1_000
@@ -53,7 +54,7 @@ def offences(store: Store) -> dict[str, tuple[str, ...]]:
     return {finding.name: finding.offenders for finding in asked if finding.offenders}
 
 
-def _ask(tx: Tx, check: questions.Check) -> Finding:
+def _ask(tx: Tx, check: Check) -> Finding:
     found = questions.offenders(tx, check, limit=OFFENDERS_MAX)
     return Finding(invariant=check.invariant, name=check.name, says=check.says, offenders=tuple(found))
 
@@ -66,6 +67,7 @@ class _Chain:
     hash: str = CHAIN_START
     seq: int = 0
     whole: bool = True
+    turned_back: bool = False
     told: dict[str, PaymentState] = field(default_factory=dict)
 
     def add(self, event: Event) -> None:
@@ -83,22 +85,32 @@ class _Chain:
         )
         self.whole = self.whole and event.seq == self.seq and event.hash == self.hash
         if self.whole and event.kind in _STATE_TOLD:
-            self.told[json.loads(event.detail)["payment_id"]] = _STATE_TOLD[event.kind]
+            payment_id, state = json.loads(event.detail)["payment_id"], _STATE_TOLD[event.kind]
+            before = self.told.get(payment_id, state)
+            self.turned_back = self.turned_back or (state is not before and state not in PAYMENT_ARROWS[before])
+            self.told[payment_id] = state
 
 
 def _chains(tx: Tx) -> Iterator[Finding]:
     """Read every history once, in pages; a history that ends before its order's newest event is broken, too."""
     broken = questions.orders_without_events(tx, limit=OFFENDERS_MAX)
     untrue: list[str] = []
+    turned_back: list[str] = []
     for chain, newest in _histories(tx):
         if not chain.whole or (chain.seq, chain.hash) != newest:
             broken.append(chain.order_id)
+        elif chain.turned_back:
+            turned_back.append(chain.order_id)
         elif _tells_otherwise(tx, chain):
             untrue.append(chain.order_id)
-        if len(broken) > OFFENDERS_MAX or len(untrue) > OFFENDERS_MAX:
+        if max(len(broken), len(untrue), len(turned_back)) > OFFENDERS_MAX:
             break
     says = {
         "event_chain_broken": ("an order's history has a gap, an end missing, or an event that was changed", broken),
+        "state_moved_back": (
+            "an order's history tells a payment's state that cannot follow the one before",
+            turned_back,
+        ),
         "events_tell_otherwise": ("an order's history tells another state than its payments have", untrue),
     }
     for name, (text, found) in says.items():

@@ -1,6 +1,7 @@
 """Makes an order unpayable. Only proof closes it: until every payment is proven unpayable it is `closing`."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from gateway.domain.order import Order, Payment, TaskKind
@@ -44,7 +45,7 @@ def begin_close(tx: Tx, deps: Deps, order: Order, payments: list[Payment], *, ac
     now = deps.clock.now()
     open_payments = [payment for payment in payments if payment_is_open(payment.state)]
     for payment in open_payments:
-        tx.schedule(due_task(TaskKind.CLOSE, payment.id, payment.account, at=now, now=now))
+        shut_soon(tx, payment, at=now, now=now)
     target = OrderState.CLOSING if open_payments else OrderState.CLOSED
     if order.state is target:
         return order
@@ -54,6 +55,12 @@ def begin_close(tx: Tx, deps: Deps, order: Order, payments: list[Payment], *, ac
     if target is OrderState.CLOSED:
         tx.drop_task(TaskKind.CLOSE_ORDER, order.id)
     return change.write()
+
+
+def shut_soon(tx: Tx, payment: Payment, *, at: datetime, now: datetime) -> None:
+    """A payment that nobody is to pay any more is shut; whoever shuts it asks about it, so nobody else needs to."""
+    tx.schedule(due_task(TaskKind.CLOSE, payment.id, payment.account, at=at, now=now))
+    tx.drop_task(TaskKind.QUERY, payment.id)
 
 
 def close_expired(deps: Deps, order_id: str, *, actor: str) -> None:

@@ -60,8 +60,7 @@ def collect_batch(
     batch_id = held.subject_id or ""
     collector = Collector(deps, app, batch_id=batch_id, actor=f"app:{app}")
     reply = render(batch_id, [collector.take(line) for line in lines])
-    deps.store.run(lambda tx: finish(tx, deps, held, reply))
-    return reply
+    return finish(deps, held, reply)
 
 
 def _hold(tx: Tx, deps: Deps, request: KeyedRequest) -> IdempotencyKey:

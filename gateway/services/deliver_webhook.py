@@ -46,7 +46,7 @@ _LEASE: Final = timedelta(seconds=60)
 
 _BUSY_PAUSE: Final = timedelta(seconds=2)
 _HELD_PAUSE: Final = timedelta(hours=24)
-"""Enabling an endpoint wakes its orders; this only finds those that were missed."""
+"""Enabling an endpoint wakes its orders; this finds those that were missed, and those of a receiver that is back."""
 
 _REST_STATUSES: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
@@ -65,7 +65,7 @@ def deliver_webhooks(deps: Deps, order_id: str) -> timedelta | None:
         raise SubjectMissing(order_id)
     endpoint = deps.webhooks.get(order.app)
     if endpoint is None:  # no receiver any more: what is pending stays so, and visible
-        return None
+        return _HELD_PAUSE if _has_to_tell(deps, order) else None
     for _ in range(_IN_A_ROW):
         if not endpoint.turns.acquire(blocking=False):
             return _BUSY_PAUSE
@@ -76,6 +76,13 @@ def deliver_webhooks(deps: Deps, order_id: str) -> timedelta | None:
         if pause != timedelta():
             return pause
     return timedelta()
+
+
+def _has_to_tell(deps: Deps, order: Order) -> bool:
+    tx = deps.store.read()
+    known = webhooks.messages_of_order(tx, order.id)
+    waiting = any(message.state is MessageState.PENDING for message in known)
+    return waiting or any(untold(deps, order, history(tx, order.id), after=known[-1].seq if known else 0))
 
 
 def _try_next(deps: Deps, endpoint: Endpoint, order_id: str) -> timedelta | None:

@@ -56,16 +56,24 @@ def known_key(tx: Tx, deps: Deps, request: KeyedRequest) -> IdempotencyKey | Non
         return None
     if held.meaning != request.meaning:
         raise Refusal("idempotency_key_reused", "this Idempotency-Key was used for another request")
+    _raise_if_finished(deps, held)
+    if held.lease_until > deps.clock.now():
+        raise _in_flight()
+    return held
+
+
+def _raise_if_finished(deps: Deps, held: IdempotencyKey) -> None:
     if held.state is KeyState.FINISHED and held.response_sealed is not None:
         body = deps.vault.unseal(held.response_sealed, _PURPOSE)
         raise Replayed(Reply(status=held.response_status or 200, body=body, replayed=True))
-    if held.lease_until > deps.clock.now():
-        raise Refusal(
-            "idempotency_in_flight",
-            "the first request with this Idempotency-Key is still being worked on",
-            retry_after_seconds=_RETRY_AFTER_SECONDS,
-        )
-    return held
+
+
+def _in_flight() -> Refusal:
+    return Refusal(
+        "idempotency_in_flight",
+        "the first request with this Idempotency-Key is still being worked on",
+        retry_after_seconds=_RETRY_AFTER_SECONDS,
+    )
 
 
 class Replayed(Exception):
@@ -100,22 +108,55 @@ def take_over(tx: Tx, deps: Deps, held: IdempotencyKey) -> IdempotencyKey:
     return replace(held, fence=held.fence + 1, lease_until=lease_until)
 
 
-def finish(tx: Tx, deps: Deps, held: IdempotencyKey, reply: Reply) -> None:
-    """Store the answer, unless our lease ran out and another request has taken the key over."""
-    if _is_ours(tx, held):
-        sealed = deps.vault.seal(reply.body, _PURPOSE)
-        tx.finish_key(held, subject_id=held.subject_id, status=reply.status, sealed=sealed)
+def stay_in_charge(tx: Tx, deps: Deps, held: IdempotencyKey) -> None:
+    """
+    Pass only while the key is ours. Whoever stood still until another request took the key over tells the app what that
+    one has told it: one key has one answer.
+
+    Raises:
+        Replayed: The other request has finished.
+        Refusal: It is still at work (idempotency_in_flight).
+    """
+    current = tx.idempotency_key(held.app, held.key)
+    if current is not None and not _is_ours(current, held):
+        _raise_if_finished(deps, current)
+        raise _in_flight()
+
+
+def store_answer(tx: Tx, deps: Deps, held: IdempotencyKey, reply: Reply) -> None:
+    """Store the answer of a request that is still in charge."""
+    sealed = deps.vault.seal(reply.body, _PURPOSE)
+    tx.finish_key(held, subject_id=held.subject_id, status=reply.status, sealed=sealed)
+
+
+def finish(deps: Deps, held: IdempotencyKey, reply: Reply) -> Reply:
+    """
+    Store the answer, and return the one that stands.
+
+    Raises:
+        Refusal: idempotency_in_flight, when another request has taken the key over and is still at work.
+    """
+
+    def job(tx: Tx) -> Reply:
+        stay_in_charge(tx, deps, held)
+        store_answer(tx, deps, held, reply)
+        return reply
+
+    try:
+        return deps.store.run(job)
+    except Replayed as replayed:
+        return replayed.reply
 
 
 def release(tx: Tx, deps: Deps, held: IdempotencyKey) -> None:
-    """Let the next equal request resume at once."""
-    if _is_ours(tx, held):
+    """Let the next equal request resume at once, unless one has taken the key over already."""
+    current = tx.idempotency_key(held.app, held.key)
+    if current is not None and _is_ours(current, held):
         tx.release_key(held, now=deps.clock.now())
 
 
-def _is_ours(tx: Tx, held: IdempotencyKey) -> bool:
-    current = tx.idempotency_key(held.app, held.key)
-    return current is not None and current.fence == held.fence and current.state is KeyState.RUNNING
+def _is_ours(current: IdempotencyKey, held: IdempotencyKey) -> bool:
+    return current.fence == held.fence and current.state is KeyState.RUNNING
 
 
 def _finished_at_once(deps: Deps, request: KeyedRequest, reply: Reply) -> IdempotencyKey:

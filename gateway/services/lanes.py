@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.domain.order import Task
 
@@ -36,12 +36,17 @@ class Lanes:
         """Keep claimed tasks; a claimed task is due again when its lease ends."""
         self._waiting.extend(tasks)
 
-    def ready(self, now: datetime) -> Iterator[Task]:
-        """Those that may run now; one whose lease has run out is no longer ours and is forgotten."""
+    def ready(self, now: datetime, *, needs: timedelta = timedelta()) -> Iterator[Task]:
+        """
+        Those that may run now; one whose lease has run out is no longer ours and is forgotten.
+
+        Args:
+            needs: So long a task may run: one whose lease has less left would still run when another worker has it.
+        """
         held = Counter(self._running.values())
         waiting, self._waiting = self._waiting, deque()
         for task in waiting:
-            if now >= task.due_at:
+            if now >= task.due_at - needs:
                 continue
             if task.account is not None and held[task.account] >= self._per_account:
                 self._waiting.append(task)

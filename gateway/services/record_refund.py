@@ -1,19 +1,23 @@
 """The refund half of a report: called by `record_report` alone."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from gateway.domain.order import LedgerAccount, Payment, Refund, TaskKind
 from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState, ReportedState, Source
 from gateway.domain.schedule import REFUND_QUERY_PAUSES, REISSUE_PAUSES, pause
-from gateway.domain.states import REFUND_ARROWS, PaymentState, RefundReason, RefundState
+from gateway.domain.states import REFUND_ARROWS, PaymentState, RefundState
 from gateway.services.deps import Deps
 from gateway.services.issue_refund import issue_refund
-from gateway.services.ledger import book
 from gateway.services.order_change import OrderChange
+from gateway.services.outside_refunds import TOO_MUCH, OutsideRefunds
+from gateway.services.refund_books import RefundBooks
 from gateway.services.tasks import due_task
+from gateway.services.told_refunds import OWED, outside_success, tells_more, told_of, unsent_owed
 from gateway.store import Tx
 
+IN_FLIGHT: Final = "refunds_in_flight"
 _NEXT_STATE: Final = {
     ReportedRefundState.SUBMITTED: RefundState.SUBMITTED,
     ReportedRefundState.SUCCEEDED: RefundState.SUCCEEDED,
@@ -22,8 +26,6 @@ _NEXT_STATE: Final = {
     ReportedRefundState.UNKNOWN: RefundState.UNKNOWN,
 }
 _FINAL: Final = frozenset({RefundState.SUCCEEDED, RefundState.FAILED})
-_OWED: Final = frozenset({RefundReason.SURPLUS, RefundReason.LATE})
-"""Money that we have no right to keep: its refund is tried until it has gone back."""
 
 
 def named_refund(tx: Tx, report: ProviderReport) -> Refund | None:
@@ -45,9 +47,9 @@ def refund_contradiction(payment: Payment, refund: Refund | None, report: Provid
             return f"refund_{said.state.value}_after_{refund.state.value}"
     if (report.refunded_total_fen or 0) > payment.amount_fen:
         return "refunded_total"
-    if refund is None and said is not None and _is_outside_success(said) and said.amount_fen is not None:
-        free = payment.amount_fen - payment.amount_refunded_fen - payment.amount_refunding_fen
-        return "refund_exceeds_payment" if said.amount_fen > free else ""
+    outside = outside_success(report) if refund is None else None
+    if outside is not None and (outside.amount_fen or 0) > payment.amount_fen - payment.amount_refunded_fen:
+        return TOO_MUCH
     return ""
 
 
@@ -61,23 +63,18 @@ def is_ahead_of_payment(payment: Payment, report: ProviderReport) -> bool:
     return said and report.state is ReportedState.PAID and payment.state is not PaymentState.PAID
 
 
-def wait_reason(payment: Payment, refund: Refund | None, report: ProviderReport) -> str:
+def wait_reason(tx: Tx, payment: Payment, refund: Refund | None, report: ProviderReport) -> str:
     """
     Why a callback cannot be judged yet, so that the provider is asked to send it once more; "" if it can.
 
     It is ahead of its payment; or it tells of more money gone back than we know, by no refund of ours, while ours are
-    in flight. The surplus may be one of ours whose own proof is still to come, or a refund made elsewhere that nobody
-    will tell of again: only the end of those in flight can decide.
+    in flight. The rest may be one of ours whose own proof is still to come, or a refund made elsewhere: only the end
+    of those in flight can decide. One that we owe and that nobody has begun to send is not in flight: it gives way.
     """
     if is_ahead_of_payment(payment, report):
         return "payment_not_proven"
-    more = (report.refunded_total_fen or 0) > payment.amount_refunded_fen
-    in_flight = report.source is Source.CALLBACK and more and refund is None and payment.amount_refunding_fen > 0
-    return "refunds_in_flight" if in_flight else ""
-
-
-def _is_outside_success(said: RefundReport) -> bool:
-    return said.state is ReportedRefundState.SUCCEEDED and bool(said.out_refund_no)
+    more = report.source is Source.CALLBACK and refund is None and tells_more(payment, refund, report)
+    return IN_FLIGHT if more and unsent_owed(tx, payment) is None else ""
 
 
 class RefundRecorder:
@@ -88,17 +85,30 @@ class RefundRecorder:
         self._deps = deps
         self._change = change
         self._evidence_id = evidence_id
+        self._books = RefundBooks(tx, deps, change, evidence_id)
+        self._others = OutsideRefunds(self._books)
+        self._spent: tuple[Refund, datetime] | None = None
 
     def record(self, payment: Payment, refund: Refund | None, report: ProviderReport) -> Payment:
-        """The payment after the report; refunds, ledger and tasks are written."""
-        said = report.refund
-        if said is not None and refund is not None:
-            payment = self._ours(payment, refund, said)
-        elif said is not None and _is_outside_success(said) and said.amount_fen is not None:
-            payment = self._outside(payment, said, said.amount_fen)
-        if report.refunded_total_fen is not None:
-            payment = self._rest_of_total(payment, report, report.refunded_total_fen)
-        return payment
+        """
+        The payment after the report; refunds, ledger and tasks are written.
+
+        What went back without us is counted before what we still owe is sent, so that no fen goes back twice.
+        """
+        was_in_flight = payment.amount_refunding_fen > 0
+        if refund is None and tells_more(payment, refund, report):
+            payment = self._give_way(payment)
+        if report.refund is not None and refund is not None:
+            payment = self._ours(payment, refund, report.refund)
+        outside = outside_success(report) if refund is None else None
+        if outside is not None and 0 < (outside.amount_fen or 0) <= _free_fen(payment):
+            payment = self._others.count(payment, outside, outside.amount_fen or 0, evidence_id=self._evidence_id)
+        if payment.amount_refunding_fen > 0:
+            self._others.keep(payment, refund, report)
+        else:
+            told = told_of(self._tx, payment) if was_in_flight else []
+            payment = self._others.settle(payment, report, told)
+        return self._send_rest(payment)
 
     def _ours(self, payment: Payment, refund: Refund, said: RefundReport) -> Payment:
         state = _NEXT_STATE.get(said.state)
@@ -113,7 +123,7 @@ class RefundRecorder:
             updated_at=self._change.now,
         )
         self._tx.update(refund)
-        self._tell(f"refund_{state.value}", refund)
+        self._books.tell(f"refund_{state.value}", refund)
         if state in _FINAL:
             self._tx.drop_task(TaskKind.REFUND, refund.id)
             self._tx.drop_task(TaskKind.QUERY_REFUND, refund.id)
@@ -125,99 +135,50 @@ class RefundRecorder:
         return payment
 
     def _succeeded(self, payment: Payment, refund: Refund) -> Payment:
-        self._book(LedgerAccount.RECEIVABLE, LedgerAccount.REFUNDING, payment, refund)
+        self._books.book(LedgerAccount.RECEIVABLE, LedgerAccount.REFUNDING, payment, refund)
         payment = replace(payment, amount_refunding_fen=payment.amount_refunding_fen - refund.amount_fen)
-        return self._refunded(payment, refund.amount_fen)
+        return self._books.refunded(payment, refund.amount_fen)
 
     def _failed(self, payment: Payment, refund: Refund) -> Payment:
-        self._book(LedgerAccount.COLLECTED, LedgerAccount.REFUNDING, payment, refund)
-        if refund.reason in _OWED:
-            self._issue_again(payment, refund)
-            return payment
+        self._books.book(LedgerAccount.COLLECTED, LedgerAccount.REFUNDING, payment, refund)
+        if refund.reason in OWED:
+            failed = [other for other in self._tx.refunds_of_payment(payment.id) if other.state is RefundState.FAILED]
+            self._spent = refund, self._change.now + pause(REISSUE_PAUSES, len(failed) + 1)
         return replace(payment, amount_refunding_fen=payment.amount_refunding_fen - refund.amount_fen)
 
-    def _issue_again(self, payment: Payment, refund: Refund) -> None:
-        """Nobody asked for this refund and nobody else will: it goes on under a new number, the old one is spent."""
-        failed = [other for other in self._tx.refunds_of_payment(payment.id) if other.state is RefundState.FAILED]
+    def _give_way(self, payment: Payment) -> Payment:
+        """What we owe and nobody has begun to send is taken back: some of it, or all, has gone back without us."""
+        found = unsent_owed(self._tx, payment)
+        if found is None:
+            return payment
+        refund, task = found
+        refund = replace(refund, state=RefundState.FAILED, evidence_id=self._evidence_id, updated_at=self._change.now)
+        self._tx.update(refund)
+        self._tx.withdraw_task(task.kind, task.subject_id)
+        self._books.tell("refund_superseded", refund)
+        self._books.book(LedgerAccount.COLLECTED, LedgerAccount.REFUNDING, payment, refund)
+        self._spent = refund, task.due_at
+        return replace(payment, amount_refunding_fen=payment.amount_refunding_fen - refund.amount_fen)
+
+    def _send_rest(self, payment: Payment) -> Payment:
+        """What is still owed goes on under a new number, the old one is spent: nobody else would ask for it."""
+        left_fen = _free_fen(payment)
+        if self._spent is None or left_fen == 0:
+            return payment
+        spent, due_at = self._spent
         again = issue_refund(
             self._tx,
             self._deps,
             payment,
-            amount_fen=refund.amount_fen,
-            reason=refund.reason,
-            note=refund.note,
+            amount_fen=left_fen,
+            reason=spent.reason,
+            note=spent.note,
             now=self._change.now,
-            due_at=self._change.now + pause(REISSUE_PAUSES, len(failed) + 1),
+            due_at=due_at,
         )
-        self._tell("refund_issued_again", again, instead_of=refund.id)
+        self._books.tell("refund_issued_again", again, instead_of=spent.id)
+        return replace(payment, amount_refunding_fen=payment.amount_refunding_fen + left_fen)
 
-    def _refunded(self, payment: Payment, amount_fen: int) -> Payment:
-        """Count proven refunds on the payment and, when it is the kept one, on the order and its slot."""
-        payment = replace(payment, amount_refunded_fen=payment.amount_refunded_fen + amount_fen)
-        if payment.kept:
-            order = self._change.order
-            self._change.set(amount_refunded_fen=order.amount_refunded_fen + amount_fen)
-            if order.slot is not None and payment.amount_refunded_fen == payment.amount_fen:
-                self._tx.free_slot(order.slot, order.id)
-        return payment
 
-    def _outside(self, payment: Payment, said: RefundReport, amount_fen: int) -> Payment:
-        """Money that went back by no refund of ours: one made in the provider's console, or a bank's own reversal."""
-        reason = RefundReason.REVERSED if said.is_reversal else RefundReason.OUTSIDE
-        no = said.out_refund_no or f"outside-{self._deps.ids.new()}"
-        refund = Refund(
-            id=f"ref_{self._deps.ids.new()}",
-            order_id=payment.order_id,
-            payment_id=payment.id,
-            account=payment.account,
-            out_refund_no=no,
-            client_refund_no=None,
-            state=RefundState.SUCCEEDED,
-            reason=reason,
-            note="",
-            amount_fen=amount_fen,
-            provider_refund_no=said.provider_refund_no,
-            evidence_id=self._evidence_id,
-            succeeded_at=said.occurred_at or self._change.now,
-            created_at=self._change.now,
-            updated_at=self._change.now,
-        )
-        self._tx.insert(refund)
-        self._tell("refund_outside", refund)
-        self._book(LedgerAccount.RECEIVABLE, LedgerAccount.COLLECTED, payment, refund)
-        return self._refunded(payment, amount_fen)
-
-    def _rest_of_total(self, payment: Payment, report: ProviderReport, total_fen: int) -> Payment:
-        """
-        A cumulative sum above what we know is a refund made elsewhere, but only when none of ours is in flight, whose
-        own proof would then count twice.
-        """
-        rest_fen = total_fen - payment.amount_refunded_fen
-        if rest_fen <= 0 or payment.amount_refunding_fen > 0:
-            return payment
-        occurred_at = report.refund.occurred_at if report.refund else report.occurred_at
-        said = RefundReport(out_refund_no=None, state=ReportedRefundState.SUCCEEDED, occurred_at=occurred_at)
-        return self._outside(payment, said, rest_fen)
-
-    def _tell(self, kind: str, refund: Refund, **detail: object) -> None:
-        self._change.event(
-            kind,
-            evidence_id=self._evidence_id,
-            refund_id=refund.id,
-            payment_id=refund.payment_id,
-            amount_fen=refund.amount_fen,
-            reason=refund.reason.value,
-            **detail,
-        )
-
-    def _book(self, debit: LedgerAccount, credit: LedgerAccount, payment: Payment, refund: Refund) -> None:
-        book(
-            self._tx,
-            self._deps,
-            payment,
-            debit=debit,
-            credit=credit,
-            amount_fen=refund.amount_fen,
-            at=self._change.now,
-            refund_id=refund.id,
-        )
+def _free_fen(payment: Payment) -> int:
+    return payment.amount_fen - payment.amount_refunded_fen - payment.amount_refunding_fen

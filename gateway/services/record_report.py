@@ -28,6 +28,7 @@ from gateway.services.issue_refund import issue_refund
 from gateway.services.ledger import book
 from gateway.services.order_change import OrderChange
 from gateway.services.record_refund import (
+    IN_FLIGHT,
     RefundRecorder,
     is_ahead_of_payment,
     named_refund,
@@ -35,6 +36,7 @@ from gateway.services.record_refund import (
     wait_reason,
 )
 from gateway.services.tasks import due_task
+from gateway.services.told_refunds import is_kept, keep_told, returned_fen
 from gateway.store import ReportView, Tx
 
 MESSAGE_PURPOSE: Final = "notification"
@@ -108,10 +110,10 @@ def record_report(
         if born is not None and (reason or report.state is not ReportedState.PAID):
             raise ValueError("a payment is born by a proof of payment alone")
         change = born or OrderChange(tx, deps, view.order, now=now, actor=actor)
-        waiting_for = wait_reason(view.payment, refund, report)
+        waiting_for = wait_reason(tx, view.payment, refund, report)
         if not reason and waiting_for:
-            recorded = Recorded(state=NotificationState.ORPHAN, reason=waiting_for)
-            if view.known:
+            recorded = Recorded(state=NotificationState.ORPHAN, reason=waiting_for, payment=view.payment)
+            if not _wait(tx, change, view, report, evidence_id=evidence_id, reason=waiting_for):
                 return recorded
         elif reason:
             recorded = _quarantine(change, view.payment, report, evidence_id, reason)
@@ -157,6 +159,19 @@ def keep_message(
         tx.update(notification)
     else:
         tx.insert(notification)
+
+
+def _wait(
+    tx: Tx, change: OrderChange, view: ReportView, report: ProviderReport, *, evidence_id: str, reason: str
+) -> bool:
+    """False when all of it is on record: nothing is written twice. What tells of refunds is settled by their end."""
+    if view.payment is None or reason != IN_FLIGHT:
+        return view.known is None
+    if view.known is not None and is_kept(tx, view.payment, evidence_id):
+        return False
+    keep_told(change, view.payment, report, evidence_id)
+    change.write()
+    return True
 
 
 def _contradiction(payment: Payment, report: ProviderReport) -> str:
@@ -216,13 +231,16 @@ class _Judge:
     payment: Payment
     instruction: bytes | None
     is_born: bool
+    sent_back_fen: int = 0
+    """What this report's payment too many has just put on its way; not in flight while the report is judged."""
 
     def judge(self, refund: Refund | None) -> Recorded:
         before = self.change.event_seq
         self._move(self._siblings())
         self._keep_instruction()
         recorder = RefundRecorder(self.tx, self.deps, self.change, self.evidence_id)
-        self.payment = recorder.record(self.payment, refund, self.report)
+        payment = recorder.record(self.payment, refund, self.report)
+        self.payment = replace(payment, amount_refunding_fen=payment.amount_refunding_fen + self.sent_back_fen)
         if self.change.event_seq == before:
             return Recorded(state=NotificationState.DUPLICATE, payment=self.payment)
         self.payment = replace(self.payment, updated_at=self.change.now)
@@ -339,26 +357,30 @@ class _Judge:
         self.tx.drop_task(TaskKind.CLOSE_ORDER, order.id)
 
     def _send_back(self) -> None:
-        """A payment too many: its whole amount goes back, by a task of the same commit."""
+        """A payment too many: what has not gone back of it already goes back, by a task of the same commit."""
         order = self.change.order
         late = order.paid_payment_id is None and order.state is OrderState.CLOSED
         reason = RefundReason.LATE if late else RefundReason.SURPLUS
-        refund = issue_refund(
-            self.tx,
-            self.deps,
-            self.payment,
-            amount_fen=self.payment.amount_fen,
-            reason=reason,
-            note="重复缴费自动退回" if reason is RefundReason.SURPLUS else "订单关闭后到账自动退回",
-            now=self.change.now,
-        )
-        self._tell("payment_surplus", amount_fen=self.payment.amount_fen, refund_id=refund.id, reason=reason.value)
-        self.payment = replace(self.payment, amount_refunding_fen=refund.amount_fen)
+        self.sent_back_fen = self.payment.amount_fen - returned_fen(self.report)
+        refund = self._owe(reason) if self.sent_back_fen else None
+        refund_id = refund.id if refund else None
+        self._tell("payment_surplus", amount_fen=self.payment.amount_fen, refund_id=refund_id, reason=reason.value)
         if order.state is OrderState.OPEN:  # another order has paid this premium: this one cannot be paid any more
             self.change.set(state=OrderState.CLOSING)
             self.change.event("order_closing", reason="premium_already_paid")
         if self.change.order.state is OrderState.CLOSING:  # this may have been the last payment it waited for
             self._schedule(TaskKind.CLOSE_ORDER, order.id, None)
+
+    def _owe(self, reason: RefundReason) -> Refund:
+        return issue_refund(
+            self.tx,
+            self.deps,
+            self.payment,
+            amount_fen=self.sent_back_fen,
+            reason=reason,
+            note="重复缴费自动退回" if reason is RefundReason.SURPLUS else "订单关闭后到账自动退回",
+            now=self.change.now,
+        )
 
     def _schedule(self, kind: TaskKind, subject_id: str, account: str | None) -> None:
         self.tx.schedule(due_task(kind, subject_id, account, at=self.change.now, now=self.change.now))

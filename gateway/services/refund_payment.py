@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.domain.collection import COLLECTOR_PROVIDERS
@@ -59,7 +59,7 @@ def _request(tx: Tx, deps: Deps, draft: RefundDraft) -> Refund:
     payment = tx.payment(order.paid_payment_id) if order.paid_payment_id else None
     if payment is None:
         raise Refusal("order_not_paid", "only a paid order is refunded", extra={"order_state": order.state.value})
-    if payment.provider in COLLECTOR_PROVIDERS or not _may_refund(deps, payment):
+    if goes_back_outside(deps, payment):
         raise Refusal("refund_offline_only", "this money was collected outside; it goes back where it was paid")
     left_fen = payment.amount_fen - payment.amount_refunded_fen - payment.amount_refunding_fen
     amount_fen = left_fen if draft.amount_fen is None else draft.amount_fen
@@ -74,10 +74,14 @@ def _request(tx: Tx, deps: Deps, draft: RefundDraft) -> Refund:
     return _write_refund(tx, deps, order=order, payment=payment, draft=draft, amount_fen=amount_fen)
 
 
-def _may_refund(deps: Deps, payment: Payment) -> bool:
-    """False where the payment began at the other side, whose adapter declares no REFUND: no task could ever do it."""
+def goes_back_outside(deps: Deps, payment: Payment) -> bool:
+    """
+    True where no task of ours could ever give the money back: it was collected outside, or began at the other side,
+    whose adapter declares no REFUND. An account that is configured no more is no proof of that.
+    """
     provider = deps.providers.get(payment.account)
-    return provider is None or Operation.REFUND in provider.capabilities
+    lacks_refund = provider is not None and Operation.REFUND not in provider.capabilities
+    return payment.provider in COLLECTOR_PROVIDERS or lacks_refund
 
 
 def _refunds_whole(deps: Deps, payment: Payment) -> bool:
@@ -106,7 +110,7 @@ def _write_refund(tx: Tx, deps: Deps, *, order: Order, payment: Payment, draft: 
     return refund
 
 
-def _refund_request(deps: Deps, refund: Refund, payment: Payment) -> RefundRequest:
+def _refund_request(deps: Deps, refund: Refund, payment: Payment, until: datetime) -> RefundRequest:
     return RefundRequest(
         out_refund_no=refund.out_refund_no,
         out_trade_no=payment.out_trade_no,
@@ -117,12 +121,16 @@ def _refund_request(deps: Deps, refund: Refund, payment: Payment) -> RefundReque
         requested_at=refund.created_at,
         notify_url=deps.notify_url(refund.account),
         provider_trade_no=payment.provider_trade_no,
+        submit_until=until,
     )
 
 
-def submit_refund(deps: Deps, refund_id: str, *, actor: str) -> None:
+def submit_refund(deps: Deps, refund_id: str, *, until: datetime, actor: str) -> None:
     """
     Submit a refund, or submit it again under its number; what comes of it is recorded and followed.
+
+    Args:
+        until: When the task's lease ends: another worker may submit it from then on.
 
     Raises:
         ProviderUnavailable: Certainly not accepted; try again later.
@@ -130,18 +138,20 @@ def submit_refund(deps: Deps, refund_id: str, *, actor: str) -> None:
     refund, payment = _refund_and_payment(deps, refund_id)
     if refund.state not in _SUBMITTABLE:
         return
-    asked = _refund_request(deps, refund, payment)
+    asked = _refund_request(deps, refund, payment, until)
     provider = deps.providers[refund.account]
     try:
         answer = provider.refund(asked)
     except NoVerdict as exc:
         answer = _said(payment, refund, ReportedRefundState.UNKNOWN, exc.code)
     except RequestRefused as exc:
-        answer = _proven_refusal(deps, refund, payment, exc)
+        answer = _proven_refusal(deps, asked, refund, payment, exc)
     record_answer(deps, refund.account, "refund", answer, actor=actor)
 
 
-def _proven_refusal(deps: Deps, refund: Refund, payment: Payment, refused: RequestRefused) -> ProviderAnswer:
+def _proven_refusal(
+    deps: Deps, asked: RefundRequest, refund: Refund, payment: Payment, refused: RequestRefused
+) -> ProviderAnswer:
     """
     An error answer may be unsigned, and money may have moved on an earlier try: ask before believing the refusal.
 
@@ -149,7 +159,7 @@ def _proven_refusal(deps: Deps, refund: Refund, payment: Payment, refused: Reque
         ProviderUnavailable: As the query raises it.
     """
     try:
-        answer = deps.providers[refund.account].query_refund(_refund_request(deps, refund, payment))
+        answer = deps.providers[refund.account].query_refund(asked)
     except (NoVerdict, RequestRefused) as exc:
         return _said(payment, refund, ReportedRefundState.UNKNOWN, exc.code)
     said = answer.report.refund
@@ -169,11 +179,14 @@ def _said(payment: Payment, refund: Refund, state: ReportedRefundState, code: st
     return ProviderAnswer(report=report, raw=code.encode())
 
 
-def follow_refund(deps: Deps, refund_id: str, *, tries: int, actor: str) -> timedelta | None:
+def follow_refund(deps: Deps, refund_id: str, *, tries: int, until: datetime, actor: str) -> timedelta | None:
     """
     Ask what became of a submitted refund; returns the pause until the next look, None when it is over.
 
     A refund that the provider does not know was not accepted: it is submitted again, under the same number.
+
+    Args:
+        until: As for `submit_refund`.
 
     Raises:
         ProviderError: No answer; look again later.
@@ -181,10 +194,10 @@ def follow_refund(deps: Deps, refund_id: str, *, tries: int, actor: str) -> time
     refund, payment = _refund_and_payment(deps, refund_id)
     if refund.state not in _SUBMITTABLE:
         return None
-    answer = deps.providers[refund.account].query_refund(_refund_request(deps, refund, payment))
+    answer = deps.providers[refund.account].query_refund(_refund_request(deps, refund, payment, until))
     said = answer.report.refund
     if said is not None and said.state is ReportedRefundState.NOT_FOUND:
-        submit_refund(deps, refund_id, actor=actor)
+        submit_refund(deps, refund_id, until=until, actor=actor)
     else:
         record_answer(deps, refund.account, "query_refund", answer, actor=actor)
     refund, _ = _refund_and_payment(deps, refund_id)

@@ -50,7 +50,7 @@ def _make_due(tx: Tx, deps: Deps, refund: Refund) -> tuple[str, str]:
     task = tx.task(kind, refund.id)
     if task is not None and task.state is TaskState.DUE and task.due_at <= now:
         return "unchanged", "it is due"
-    tx.schedule(due_task(kind, refund.id, refund.account, at=now, now=now))
+    tx.schedule(due_task(kind, refund.id, refund.account, at=now, now=now, tries=min(task.tries, 1) if task else 0))
     return "due", kind.value
 
 

@@ -34,7 +34,12 @@ REASON_PURPOSE: Final = "replay"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Things in this state since an instant, of one account or (empty) of any; oldest first, at most `limit`."""
+    """
+    Things in this state since an instant, oldest first, at most `limit`.
+
+    Attributes:
+        account: Of this merchant account alone, webhooks of this app; empty is any.
+    """
 
     state: str
     since: datetime
@@ -72,9 +77,10 @@ FILTER_STATES: Final[Mapping[ReplayKind, frozenset[str]]] = {
     ReplayKind.NOTIFICATION: frozenset({"orphan", "quarantined", "malformed"}),
     ReplayKind.QUERY: frozenset(state.value for state in PaymentState if payment_is_open(state)),
     ReplayKind.REFUND: frozenset({RefundState.ABNORMAL.value, RefundState.FAILED.value}),
+    ReplayKind.WEBHOOK: frozenset({MessageState.DEAD.value}),
     ReplayKind.TASK: frozenset({TaskState.DEAD.value, TaskState.DUE.value}),
 }
-"""What may be filtered by; webhooks are resent in bulk by `jiaofei webhooks resend`."""
+"""What may be filtered by."""
 
 
 def select_subjects(deps: Deps, request: ReplayRequest) -> tuple[str, ...]:
@@ -88,7 +94,7 @@ def select_subjects(deps: Deps, request: ReplayRequest) -> tuple[str, ...]:
         raise Refusal("invalid_request", "give ids or a filter, one of the two")
     if request.chosen is None:
         return request.ids[:ITEMS_MAX]
-    if request.chosen.state not in FILTER_STATES.get(request.kind, frozenset()):
+    if request.chosen.state not in FILTER_STATES[request.kind]:
         raise Refusal("invalid_request", f"no filter of {request.kind.value} has the state {request.chosen.state}")
     limit = min(request.chosen.limit, ITEMS_MAX)
     found = replays.chosen(
@@ -237,7 +243,7 @@ def _task(deps: Deps, subject_id: str, _actor: str) -> tuple[str, str]:
         now = deps.clock.now()
         if task.state is TaskState.DONE or (task.state is TaskState.DUE and task.due_at <= now):
             return "unchanged", f"it is {task.state.value}"
-        tx.schedule(due_task(task.kind, of, task.account, at=now, now=now))
+        tx.schedule(due_task(task.kind, of, task.account, at=now, now=now, tries=min(task.tries, 1)))
         return "due", task.kind.value
 
     return deps.store.run(job)

@@ -264,8 +264,7 @@ class _Try:
         self.deps.store.run(lambda tx: release(tx, self.deps, self.held))
 
     def _finished(self, reply: Reply) -> Reply:
-        self.deps.store.run(lambda tx: finish(tx, self.deps, self.held, reply))
-        return reply
+        return finish(self.deps, self.held, reply)
 
 
 # --- the desk ---------------------------------------------------------------------------------------------------------

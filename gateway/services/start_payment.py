@@ -19,10 +19,11 @@ from gateway.domain.provider import (
 )
 from gateway.domain.refusal import Refusal
 from gateway.domain.report import ProviderReport, ReportedState, Source
-from gateway.domain.schedule import QUERY_PAUSES, pause
+from gateway.domain.schedule import pause
 from gateway.domain.states import OrderState, PaymentState, payment_is_open
 from gateway.services.ask_provider import payment_ref
 from gateway.services.choose_account import check_fields, choose_account
+from gateway.services.close_order import shut_soon
 from gateway.services.deps import Deps
 from gateway.services.idempotent import (
     KeyedRequest,
@@ -32,6 +33,8 @@ from gateway.services.idempotent import (
     known_key,
     new_key,
     release,
+    stay_in_charge,
+    store_answer,
     store_refusal,
     take_over,
 )
@@ -45,6 +48,7 @@ from gateway.store import Tx
 
 PAYMENTS_MAX: Final = 20
 _LIFE_LEFT_MIN: Final = timedelta(seconds=60)
+_SHUT_AFTER: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +124,11 @@ def _claim(tx: Tx, deps: Deps, draft: PaymentDraft, request: KeyedRequest) -> _C
     announce_payment(change, payment)
     order = change.write()
     tx.insert(payment)
-    first_look = payment.created_at + pause(QUERY_PAUSES, 1)
+    first_look = payment.created_at + pause(method.query_pauses, 1)
     tx.schedule(due_task(TaskKind.QUERY, payment.id, account, at=first_look, now=payment.created_at))
     for other in earlier:
         if payment_is_open(other.state):  # the payer has changed their mind: the way left behind is shut
-            tx.schedule(due_task(TaskKind.CLOSE, other.id, other.account, at=first_look, now=payment.created_at))
+            shut_soon(tx, other, at=payment.created_at + _SHUT_AFTER, now=payment.created_at)
     return _Claimed(order=order, payment=payment, held=held)
 
 
@@ -217,9 +221,7 @@ def _create(
 
 def _turn_down(deps: Deps, claimed: _Claimed, request: KeyedRequest, refusal: Refusal) -> Reply:
     """End a resumed request without the provider; its payment, if it lives there, is followed by its own tasks."""
-    reply = request.refuse(refusal)
-    deps.store.run(lambda tx: finish(tx, deps, claimed.held, reply))
-    return reply
+    return finish(deps, claimed.held, request.refuse(refusal))
 
 
 def _believed_refusal(deps: Deps, payment: Payment, refused: RequestRefused) -> "_Outcome":
@@ -279,21 +281,28 @@ def _settle(
     *,
     final: bool = True,
 ) -> Reply:
-    """Record what the provider answered, keep the instruction, and finish or release the key."""
+    """
+    Record what the provider answered, keep the instruction, and finish or release the key. Of a request that another
+    one has overtaken nothing is recorded: its refusal may be of a repetition, its instruction is not the one told.
+    """
 
     def job(tx: Tx) -> Reply:
+        stay_in_charge(tx, deps, claimed.held)
         if outcome is None:
             payment = claimed.payment
         else:
             payment = _record(tx, deps, claimed.payment, outcome)
         reply = _reply(deps, payment, outcome, request, render)
         if final:
-            finish(tx, deps, claimed.held, reply)
+            store_answer(tx, deps, claimed.held, reply)
         else:
-            release(tx, deps, claimed.held)
+            tx.release_key(claimed.held, now=deps.clock.now())
         return reply
 
-    return deps.store.run(job)
+    try:
+        return deps.store.run(job)
+    except Replayed as replayed:
+        return replayed.reply
 
 
 def _record(tx: Tx, deps: Deps, payment: Payment, outcome: PaymentAnswer | _Outcome) -> Payment:

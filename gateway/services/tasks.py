@@ -14,15 +14,17 @@ def app_lane(app: str) -> str:
     return f"app:{app}"
 
 
-def due_task(kind: TaskKind, subject_id: str, account: str | None, *, at: datetime, now: datetime) -> Task:
-    """A task due at the given instant."""
+def due_task(
+    kind: TaskKind, subject_id: str, account: str | None, *, at: datetime, now: datetime, tries: int = 0
+) -> Task:
+    """A task due at the given instant; `tries` 0 says that no worker has ever begun it."""
     return Task(
         kind=kind,
         subject_id=subject_id,
         account=account,
         state=TaskState.DUE,
         due_at=at,
-        tries=0,
+        tries=tries,
         lease=None,
         last_error="",
         created_at=now,

@@ -11,10 +11,18 @@ import structlog
 
 from gateway.domain.faults import frames_of
 from gateway.domain.order import Payment, Task, TaskKind, TaskState
-from gateway.domain.provider import OperationUnsupported, ProviderError
-from gateway.domain.schedule import CLOSE_PAUSES, QUERY_PAUSES, REFUND_QUERY_PAUSES, RETRY_PAUSES, pause
+from gateway.domain.provider import ProviderError
+from gateway.domain.schedule import (
+    CLOSE_PAUSES,
+    QUERY_PAUSES,
+    REFUND_QUERY_PAUSES,
+    RETRY_PAUSES,
+    WAIT_PAUSES,
+    pause,
+)
 from gateway.domain.states import RefundState, payment_is_open
-from gateway.services.ask_provider import ask_payment, close_payment
+from gateway.services.alarms import tell_alarms
+from gateway.services.ask_provider import ask_payment, shut_payment
 from gateway.services.biller_matching import match_file
 from gateway.services.close_order import close_expired
 from gateway.services.deliver_webhook import deliver_webhooks
@@ -23,17 +31,28 @@ from gateway.services.lanes import Lanes
 from gateway.services.refund_payment import follow_refund, submit_refund
 from gateway.services.tasks import SubjectMissing
 from gateway.store import StoreContended, StoreUnavailable
+from gateway.store.families.webhooks import purge_tries
 
 ACTOR: Final = "worker"
-LEASE: Final = timedelta(seconds=120)
+RUN_MAX: Final = timedelta(seconds=80)
+"""A task runs no longer than this, unless an account's own time-outs allow more: four webhooks of 20 s in a row."""
+
+_LANE_WAIT: Final = timedelta(seconds=40)
+"""So long a claimed task may wait for a thread before it is left to whoever claims it next."""
+
+LEASE: Final = RUN_MAX + _LANE_WAIT
+
+_CALLS_OF_A_TASK: Final = 4
+_CONNECTS_OF_A_CALL: Final = 3
 THREADS: Final = 16
 SPREAD: Final = 0.1
 _ACCOUNTS_AT_ONCE: Final = 4
 """So many accounts may keep all their threads waiting before one that answers has to wait, too."""
 
 _IDLE_SECONDS: Final = 0.25
-_PURGE_PAUSE: Final = timedelta(minutes=10)
+_TIDY_PAUSE: Final = timedelta(minutes=10)
 _KEYS_KEPT: Final = timedelta(days=30)
+_TRIES_KEPT: Final = timedelta(days=180)
 
 _log = structlog.get_logger(__name__)
 
@@ -53,10 +72,16 @@ def _query(deps: Deps, task: Task) -> timedelta | None:
     if not payment_is_open(payment.state):
         return None
     if deps.clock.now() >= payment.expires_at:  # its order may live on for months, and it must not
-        payment = _shut(deps, payment)
+        payment = shut_payment(deps, payment, actor=ACTOR).payment
     else:
         payment = ask_payment(deps, payment, actor=ACTOR)
-    return pause(QUERY_PAUSES, task.tries + 1) if payment_is_open(payment.state) else None
+    return pause(_query_pauses(deps, payment), task.tries + 1) if payment_is_open(payment.state) else None
+
+
+def _query_pauses(deps: Deps, payment: Payment) -> tuple[int, ...]:
+    """The timetable of the payment's method; of one that is offered no more, the usual one."""
+    method = deps.providers[payment.account].methods.get(payment.method)
+    return method.query_pauses if method else QUERY_PAUSES
 
 
 def _close(deps: Deps, task: Task) -> timedelta | None:
@@ -65,15 +90,9 @@ def _close(deps: Deps, task: Task) -> timedelta | None:
         raise SubjectMissing(task.subject_id)
     if not payment_is_open(payment.state):
         return None
-    payment = _shut(deps, payment)
-    return pause(CLOSE_PAUSES, task.tries) if payment_is_open(payment.state) else None
-
-
-def _shut(deps: Deps, payment: Payment) -> Payment:
-    try:
-        return close_payment(deps, payment, actor=ACTOR)
-    except OperationUnsupported:
-        return ask_payment(deps, payment, actor=ACTOR)
+    shut = shut_payment(deps, payment, actor=ACTOR)
+    pauses = WAIT_PAUSES if shut.time_decides else CLOSE_PAUSES
+    return pause(pauses, task.tries) if payment_is_open(shut.payment.state) else None
 
 
 def _close_order(deps: Deps, task: Task) -> timedelta | None:
@@ -82,14 +101,14 @@ def _close_order(deps: Deps, task: Task) -> timedelta | None:
 
 
 def _refund(deps: Deps, task: Task) -> timedelta | None:
-    submit_refund(deps, task.subject_id, actor=ACTOR)
+    submit_refund(deps, task.subject_id, until=task.due_at, actor=ACTOR)
     refund = deps.store.read().refund(task.subject_id)
     # An answer that told nothing of the refund, or was quarantined, is no end: the same number is submitted again.
     return pause(RETRY_PAUSES, task.tries) if refund and refund.state is RefundState.REQUESTED else None
 
 
 def _query_refund(deps: Deps, task: Task) -> timedelta | None:
-    return follow_refund(deps, task.subject_id, tries=task.tries + 1, actor=ACTOR)
+    return follow_refund(deps, task.subject_id, tries=task.tries + 1, until=task.due_at, actor=ACTOR)
 
 
 def _webhook(deps: Deps, task: Task) -> timedelta | None:
@@ -112,6 +131,15 @@ _KINDS: Final = {
 }
 
 
+def run_max(deps: Deps) -> timedelta:
+    """How long a task may run: four calls of the account whose time-outs are the longest, each after three connects."""
+    slowest = max(
+        (_CONNECTS_OF_A_CALL * one.connect_seconds + one.answer_seconds for one in deps.settings.accounts.values()),
+        default=0.0,
+    )
+    return max(RUN_MAX, timedelta(seconds=_CALLS_OF_A_TASK * slowest))
+
+
 class Worker:
     """
     Does due tasks. Any number of workers may share a database: a claim is a lease, and only its holder settles it.
@@ -128,7 +156,8 @@ class Worker:
         self._deps = deps
         self._threads = threads
         self._spread = spread
-        self._purge_at: datetime | None = None
+        self._run_max = run_max(deps)
+        self._tidy_at: datetime | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop; what has begun is finished first."""
@@ -137,7 +166,7 @@ class Worker:
             while not stop.is_set():
                 tasks = self._claim(lanes.free(), lanes.busy())
                 lanes.take(tasks)
-                for task in lanes.ready(self._deps.clock.now()):
+                for task in lanes.ready(self._deps.clock.now(), needs=self._run_max):
                     lanes.began(task, pool.submit(self.do, task))
                 if not tasks:
                     stop.wait(_IDLE_SECONDS)
@@ -152,21 +181,24 @@ class Worker:
     def _claim(self, limit: int, busy: Sequence[str] = ()) -> list[Task]:
         now = self._deps.clock.now()
         try:
-            self._purge(now)
+            self._tidy(now)
             next_due = self._deps.store.read().next_due()
             if limit < 1 or next_due is None or next_due > now:
                 return []
             lease = self._deps.ids.new()
-            until = now + LEASE
+            until = now + self._run_max + _LANE_WAIT
             return self._deps.store.claim_tasks(now=now, lease_until=until, lease=lease, limit=limit, busy=busy)
         except (StoreUnavailable, StoreContended) as exc:
             _log.warning("claim_failed", error=type(exc).__name__)
             return []
 
-    def _purge(self, now: datetime) -> None:
-        if self._purge_at is None or now >= self._purge_at:
-            self._purge_at = now + _PURGE_PAUSE
+    def _tidy(self, now: datetime) -> None:
+        """Now and then, forget what has served its time and tell operators what needs them."""
+        if self._tidy_at is None or now >= self._tidy_at:
+            self._tidy_at = now + _TIDY_PAUSE
             self._deps.store.run(lambda tx: tx.purge(nonces_before=now, keys_before=now - _KEYS_KEPT))
+            self._deps.store.run(lambda tx: purge_tries(tx, before=now - _TRIES_KEPT))
+            tell_alarms(self._deps)
 
     def do(self, task: Task) -> None:
         """Do one claimed task and settle it."""

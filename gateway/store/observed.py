@@ -27,7 +27,11 @@ _SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "events": ("order_id", "kind"),
     "ledger_entries": ("debit", "credit", "amount_fen", "payment_id"),
     "tasks": ("kind", "state"),
+    "webhook_messages": ("state",),
 }
+_GUARDED_UPDATES: Final = {"move_webhook_message": "webhook_messages"}
+"""Updates that name the row's former state beside its key."""
+
 _TABLE_OF: Final = {row_map.table.name: row_map for row_map in ROW_MAPS.values()}
 _BY_KEY: Final = {
     name: select(*(row_map.table.c[column] for column in row_map.columns)).where(
@@ -80,9 +84,13 @@ def _change(tx: Tx, write: Write, values: Sequence[Any]) -> Iterator[Change]:
         row_map = _TABLE_OF[table]
         names = [*row_map.changing, *row_map.key]
         yield from _difference(tx, row_map, dict(zip(names, values, strict=True)))
+    elif write.name in _GUARDED_UPDATES:
+        row_map = _TABLE_OF[_GUARDED_UPDATES[write.name]]
+        names = [*row_map.changing, *row_map.key]
+        yield from _difference(tx, row_map, dict(zip(names, values, strict=False)))
     elif write.name == "schedule_task":
         yield from _scheduled(tx, dict(zip(TASK.columns, values, strict=True)))
-    elif write.name == "drop_task":
+    elif write.name in ("drop_task", "withdraw_task"):
         yield from _difference(tx, TASK, {"kind": values[0], "subject_id": values[1], "state": "done"}, only="due")
     elif write.name in ("take_slot", "free_slot"):
         yield Change(table="premium_slots", subject=str(values[1]), values={verb: (None, True)})

@@ -32,7 +32,7 @@ SCHEDULE_TASK: Final = Write(
     sql=(
         "INSERT INTO tasks (kind, subject_id, account, state, due_at, tries, lease, last_error, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, subject_id) DO UPDATE SET"
-        " state = excluded.state, due_at = excluded.due_at, tries = 0, lease = NULL, last_error = ''"
+        " state = excluded.state, due_at = excluded.due_at, tries = excluded.tries, lease = NULL, last_error = ''"
     ),
     guarded=False,
 )
@@ -40,6 +40,14 @@ DROP_TASK: Final = Write(
     name="drop_task",
     sql="UPDATE tasks SET state = 'done', lease = NULL WHERE kind = ? AND subject_id = ? AND state = 'due'",
     guarded=False,
+)
+WITHDRAW_TASK: Final = Write(
+    name="withdraw_task",
+    sql=(
+        "UPDATE tasks SET state = 'done' WHERE kind = ? AND subject_id = ?"
+        " AND state = 'due' AND tries = 0 AND lease IS NULL"
+    ),
+    guarded=True,
 )
 SETTLE_TASK: Final = Write(
     name="settle_task",

@@ -121,6 +121,18 @@ REFUNDS: Final = Table(
     Index(None, "payment_id"),
 )
 
+IS_TROUBLED: Final = text("state IN ('abnormal', 'failed')")
+"""A query that says it in these very words is served by the index."""
+
+REFUNDS_TROUBLED: Final = Index(
+    "ix_refunds_troubled",
+    REFUNDS.c.state,
+    REFUNDS.c.account,
+    REFUNDS.c.updated_at,
+    sqlite_where=IS_TROUBLED,
+    postgresql_where=IS_TROUBLED,
+)
+
 NOTIFICATIONS: Final = Table(
     "notifications",
     METADATA,
@@ -172,6 +184,13 @@ TASKS_DUE: Final = Index(
     TASKS.c.due_at,
     sqlite_where=text("state = 'due'"),
     postgresql_where=text("state = 'due'"),
+)
+
+TASKS_DEAD: Final = Index(
+    "ix_tasks_dead",
+    TASKS.c.kind,
+    sqlite_where=text("state = 'dead'"),
+    postgresql_where=text("state = 'dead'"),
 )
 
 LEDGER_ENTRIES: Final = Table(

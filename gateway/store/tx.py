@@ -47,6 +47,7 @@ from gateway.store.statements import (
     TAKE_SLOT,
     UPDATE,
     USE_NONCE,
+    WITHDRAW_TASK,
     Query,
 )
 from gateway.store.write import Write
@@ -242,6 +243,10 @@ class Tx:
     def drop_task(self, kind: TaskKind, subject_id: str) -> None:
         """Mark a task done because its question was answered in another way."""
         self.writes.append((DROP_TASK, (kind.value, subject_id)))
+
+    def withdraw_task(self, kind: TaskKind, subject_id: str) -> None:
+        """Mark a task done that no worker has ever claimed; a Conflict if one has."""
+        self.writes.append((WITHDRAW_TASK, (kind.value, subject_id)))
 
     def settle_task(self, task: Task, state: TaskState, *, due_at: datetime, last_error: str = "") -> None:
         """Finish or postpone a claimed task; nothing if its lease is another's by now, or given up."""

@@ -1,7 +1,7 @@
 """What is counted, for Prometheus. Labels are names of ours, never numbers or people."""
 
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
@@ -13,10 +13,13 @@ from gateway.domain.clock import Clock
 from gateway.domain.gate import BreakerState, Gate
 from gateway.domain.provider import Provider
 from gateway.domain.webhook import EndpointState
+from gateway.services.alarms import find_alarms
 from gateway.services.deps import Deps
 from gateway.services.review import open_reviews
 from gateway.services.webhook_desk import endpoint_figures
 from gateway.store import StoreUnavailable
+from gateway.store.families import open_work
+from gateway.store.families.open_work import OpenWork
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -41,6 +44,8 @@ class Metrics:
         )
         self._gauges = (
             _StoreGauges(deps),
+            _UnresolvedGauges(deps),
+            _AlarmGauges(deps),
             _WebhookGauges(deps),
             _KeyGauges(deps.providers, deps.clock),
             _BreakerGauges(deps.gates),
@@ -87,6 +92,59 @@ class _StoreGauges(Collector):
         except StoreUnavailable:
             up.add_metric((), 0)
         yield from (up, count, oldest, reviews)
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing beforehand: registering must not ask the database."""
+        yield from ()
+
+
+class _UnresolvedGauges(Collector):
+    """What has no verdict yet, and for how long, as the database has it, read at the scrape."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            tx = self._deps.store.read()
+            payments, refunds = open_work.unresolved_payments(tx), open_work.unresolved_refunds(tx)
+        except StoreUnavailable:
+            return  # jiaofei_store_up tells it
+        now = self._deps.clock.now()
+        yield from self._gauges("payments", "Payments", payments, now)
+        yield from self._gauges("refunds", "Refunds", refunds, now)
+
+    def _gauges(self, name: str, title: str, found: Sequence[OpenWork], now: datetime) -> Iterator[Metric]:
+        count = GaugeMetricFamily(f"jiaofei_{name}_unresolved", f"{title} without a verdict", labels=("account",))
+        oldest = GaugeMetricFamily(
+            f"jiaofei_{name}_oldest_unresolved_seconds", "Age of the oldest of them", labels=("account",)
+        )
+        known = {one.name: one for one in found}
+        for account in sorted({*self._deps.settings.accounts, *known}):
+            one = known.get(account)
+            count.add_metric((account,), one.count if one else 0)
+            oldest.add_metric((account,), max((now - one.oldest_at).total_seconds(), 0) if one else 0)
+        yield from (count, oldest)
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing beforehand: registering must not ask the database."""
+        yield from ()
+
+
+class _AlarmGauges(Collector):
+    """What needs a person now; no line when nothing does."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+
+    def collect(self) -> Iterator[Metric]:
+        alarms = GaugeMetricFamily("jiaofei_alarms", "Things that need a person", labels=("alarm", "subject"))
+        try:
+            for alarm in find_alarms(self._deps):
+                alarms.add_metric((alarm.name, alarm.subject), alarm.count)
+        except StoreUnavailable:
+            return  # jiaofei_store_up tells it
+        yield alarms
 
     def describe(self) -> Iterator[Metric]:
         """Nothing beforehand: registering must not ask the database."""

@@ -9,6 +9,7 @@ from gateway.domain.replay import ReplayKind
 from gateway.services.idempotent import Reply
 from gateway.services.replay import Filter, ItemResult, ReplayRequest, find_replay, rehearse, run_replay
 from gateway.web.routes import Call, Route, json_reply
+from gateway.web.shapes import change_shape
 from schemas.replay import ITEMS_MAX, ReplayIn, ReplayOut
 
 
@@ -34,14 +35,7 @@ def _shown(replay_id: str | None, request: ReplayRequest, results: Iterable[Item
             "subject_id": result.subject_id,
             "outcome": result.outcome,
             "detail": result.detail,
-            "changes": [
-                {
-                    "table": one.table,
-                    "subject": one.subject,
-                    "values": {n: list(pair) for n, pair in one.values.items()},
-                }
-                for one in result.changes
-            ],
+            "changes": [change_shape(one) for one in result.changes],
         }
         for result in results
     ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.domain.clock import moment, rfc3339
 from gateway.domain.order import Event, Person, Refund
+from gateway.domain.replay import Change
 from gateway.services.views import OrderView, PaymentView
 from schemas.order import normal_id_number
 
@@ -48,6 +49,12 @@ def _instruction_shape(view: PaymentView) -> dict[str, Any] | None:
         "payload": instruction["payload"],
         "expires_at": rfc3339(moment(expires_at)) if expires_at else None,
     }
+
+
+def change_shape(change: Change) -> dict[str, Any]:
+    """A row's change for `ChangeOut`."""
+    values = {name: list(pair) for name, pair in change.values.items()}
+    return {"table": change.table, "subject": change.subject, "values": values}
 
 
 def refund_shape(refund: Refund) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def test_replay_of_nothing_known_exits_1(world: World, jiaofei: Jiaofei) -> None
         ("query",),
         ("query", "pay_1", "--state", "pending"),
         ("query", "--state", "paid"),
-        ("webhook", "--state", "dead"),
+        ("webhook", "--state", "pending"),
     ],
     ids=["nothing", "ids-and-state", "state-of-no-filter", "no-filter"],
 )

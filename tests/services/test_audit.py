@@ -1,9 +1,13 @@
 """The audit names the offender of every damage, on both engines, and finds nothing on a healthy database."""
 
+from dataclasses import replace
+
 import pytest
 
+from gateway.domain.events import next_event
 from gateway.services import audit as service
 from gateway.services.audit import audit
+from gateway.store import Tx
 from tests.services.test_invariants import DAMAGE
 from tests.support.databases import Database
 from tests.support.world import World, subject
@@ -33,6 +37,7 @@ MORE_DAMAGE = {
     "DELETE FROM events": "event_chain_broken",
     "UPDATE refunds SET evidence_id = 'ntf_x', state = 'succeeded' WHERE reason = 'asked'": "refund_without_evidence",
     "UPDATE events SET evidence_id = 'ntf_gone' WHERE seq = 1": "event_evidence_missing",
+    "UPDATE events SET evidence_id = NULL": "message_without_effect",
     "UPDATE orders SET state = 'closed' WHERE state = 'open'": "closed_before_proof",
     "UPDATE orders SET amount_refunded_fen = amount_paid_fen WHERE state = 'paid'": "premium_slot_held_in_vain",
     "UPDATE idempotency_keys SET state = 'running', subject_id = 'pay_never'": "key_without_effect",
@@ -82,6 +87,35 @@ def test_history_that_tells_another_state_is_found(busy: World, database: Databa
     database.rows("UPDATE payments SET state = 'unknown' WHERE state = 'pending'")
 
     assert set(found(busy)) == {"events_tell_otherwise"}
+
+
+def test_history_that_turns_back_is_found(busy: World) -> None:
+    """Chain and rows agree; but what is paid does not become pending again."""
+    payment = next(p for p in map(busy.payment, _payment_ids(busy)) if p.kept)
+    order = busy.order(payment.order_id)
+    event = next_event(
+        order_id=order.id,
+        after_seq=order.event_seq,
+        after_hash=order.event_hash,
+        kind="payment_pending",
+        at=busy.clock.now(),
+        actor="nobody",
+        evidence_id=None,
+        detail={"payment_id": payment.id},
+    )
+
+    def job(tx: Tx) -> None:
+        tx.update(replace(order, event_seq=event.seq, event_hash=event.hash))
+        tx.insert(event)
+
+    busy.store.run(job)
+
+    assert found(busy) == {"state_moved_back": (order.id,)}
+
+
+def _payment_ids(world: World) -> list[str]:
+    orders = world.store.read().all_orders_page(before="ord_z", limit=9)
+    return [payment.id for order in orders for payment in world.store.read().payments_of_order(order.id)]
 
 
 def test_histories_longer_than_a_page_are_read_to_their_end(busy: World, monkeypatch: pytest.MonkeyPatch) -> None:

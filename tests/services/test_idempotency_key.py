@@ -1,5 +1,7 @@
 """How an Idempotency-Key is read, and what makes two requests equal."""
 
+import hashlib
+
 import pytest
 
 from gateway.domain.idempotency import fingerprint, read_key
@@ -68,3 +70,12 @@ def test_fingerprint_ignores_the_order_of_members() -> None:
 def test_fingerprint_tells_requests_apart(other: tuple[str, str, dict[str, object]]) -> None:
     """Method, route and content all count."""
     assert fingerprint("POST", "/r", {"a": 1}) != fingerprint(*other)
+
+
+def test_fingerprint_is_that_of_the_keys_already_stored() -> None:
+    """Keys outlive a new version of the gateway; what a fingerprint is made of cannot change under them."""
+    made_of = 'POST\n/v1/orders\n{"a":{"b":[1,null,true]},"人":"é"}'.encode()
+
+    assert hashlib.sha256(made_of).hexdigest() == fingerprint(
+        "POST", "/v1/orders", {"人": "é", "a": {"b": [1, None, True]}}
+    )

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.order import KeyState, Order
-from gateway.domain.provider import NoVerdict, ProviderUnavailable
+from gateway.domain.order import IdempotencyKey, KeyState, Order
+from gateway.domain.provider import NoVerdict, ProviderUnavailable, RequestRefused
 from gateway.domain.refusal import Refusal
-from gateway.services.idempotent import LEASE, KeyedRequest, Reply
+from gateway.domain.states import PaymentState
+from gateway.services.idempotent import LEASE, KeyedRequest, Reply, once, take_over
+from gateway.store import Tx
 from tests.support.databases import Database
 from tests.support.invariants import assert_invariants
 from tests.support.world import APP, World
@@ -105,9 +107,10 @@ def test_slow_first_owner_is_fenced_off_when_its_lease_has_run_out(world: World,
         taken_over.append(world.start_reply(order, request=request))
 
     world.alpha.script("create", slow)
-    world.start_reply(order, request=request)
+    late = world.start_reply(order, request=request)
     replayed = world.start_reply(order, request=request)
 
+    assert late == replayed  # one key, one answer, byte for byte
     assert len(set(world.alpha.numbers("create"))) == 1
     assert world.alpha.count("create") == 2
     assert replayed.replayed
@@ -116,6 +119,66 @@ def test_slow_first_owner_is_fenced_off_when_its_lease_has_run_out(world: World,
     held = world.store.read().idempotency_key(APP, request.key)
     assert (held.fence, held.state) == (2, KeyState.FINISHED)
     assert_invariants(world.store)
+
+
+def test_second_owner_has_a_lease_of_its_own(world: World) -> None:
+    """Who takes a request over is not overtaken in turn by the next repetition, but has the same minute."""
+    order, request = world.open(), world.request()
+    refusals = []
+
+    def second(_request: Any) -> None:
+        world.clock.advance(seconds=LEASE.total_seconds() - 1)
+        refusals.append(_refusal(lambda: world.start_reply(order, request=request)))
+
+    world.alpha.script("create", MemoryError("killed"), second)
+    with pytest.raises(MemoryError):
+        world.start_reply(order, request=request)
+    world.clock.advance(seconds=LEASE.total_seconds())
+    world.start_reply(order, request=request)
+
+    assert [(refusal.code, world.alpha.count("create")) for refusal in refusals] == [("idempotency_in_flight", 2)]
+    assert world.store.read().idempotency_key(APP, request.key).fence == 2
+
+
+@pytest.mark.parametrize(
+    "told", [RequestRefused("a number twice", code="USED"), NoVerdict("time-out")], ids=["refused", "without_verdict"]
+)
+def test_slow_first_owner_is_not_believed(world: World, told: Exception) -> None:
+    """The refusal is of the repetition: the payment lives, the payer holds its instruction, the app is told that."""
+    order, request = world.open(), world.request()
+
+    def slow(_request: Any) -> None:
+        world.clock.advance(seconds=LEASE.total_seconds())
+        world.start_reply(order, request=request)
+        raise told
+
+    world.alpha.script("create", slow)
+    late = world.start_reply(order, request=request)
+
+    assert (late.status, json.loads(late.body)["state"]) == (201, "pending")
+    assert [payment.state for payment in world.store.read().payments_of_order(order.id)] == [PaymentState.PENDING]
+    assert_invariants(world.store)
+
+
+def test_slow_first_owner_has_no_answer_while_the_second_is_at_work(world: World) -> None:
+    """Nothing is recorded by it; the key's answer will be the other one's."""
+    order, request = world.open(), world.request()
+
+    def slow(_request: Any) -> None:
+        world.clock.advance(seconds=LEASE.total_seconds())
+        world.store.run(lambda tx: take_over(tx, world.deps, _held(world, request.key)))
+
+    world.alpha.script("create", slow)
+    refusal = _refusal(lambda: world.start_reply(order, request=request))
+
+    assert refusal.code == "idempotency_in_flight"
+    assert [payment.state for payment in world.store.read().payments_of_order(order.id)] == [PaymentState.CREATED]
+
+
+def _held(world: World, key: str) -> IdempotencyKey:
+    held = world.store.read().idempotency_key(APP, key)
+    assert held is not None
+    return held
 
 
 def test_slow_first_owner_without_verdict_does_not_open_the_finished_key(world: World) -> None:
@@ -186,6 +249,30 @@ def test_business_rejection_is_stored_although_the_rule_would_say_yes_later(worl
     assert json.loads(first.body)["code"] == "order_already_paid"
     assert (again.body, again.replayed) == (first.body, True)
     assert world.beta.calls == []
+
+
+def test_rejected_request_leaves_nothing_but_its_answer(world: World, database: Database) -> None:
+    """Whatever was to be written before the rule said no."""
+    now, request = world.clock.now(), world.request()
+
+    def act(tx: Tx) -> Reply:
+        tx.use_nonce(APP, "nonce-0123456789", now + LEASE)
+        raise Refusal("order_already_paid", "it is")
+
+    rejected = once(world.deps, request, act, lambda reply: reply)
+
+    assert database.rows("SELECT count(*) FROM request_nonces") == [(0,)]
+    assert once(world.deps, request, act, lambda reply: reply) == replace(rejected, replayed=True)
+
+
+def test_stored_answer_is_sealed_for_this_purpose_alone(world: World) -> None:
+    """It outlives a new version of the gateway; another column's seal does not open it."""
+    request = world.request()
+    reply = world.open_reply("C-1", request=request)
+    held = world.store.read().idempotency_key(APP, request.key)
+
+    assert reply.body == world.deps.vault.unseal(held.response_sealed, "idempotency")
+    assert reply.status == held.response_status == 201
 
 
 def test_number_is_on_record_before_the_provider_hears_it(world: World) -> None:

@@ -14,6 +14,7 @@ _MUST_REACH = {
     *("refunds asked", "refunds surplus", "refunds outside", "refunds failed", "refunds succeeded"),
     *("event payment_unknown", "event payment_surplus", "event order_closing", "event refund_issued_again"),
     *("event refund_unknown", "event refund_abnormal", "event report_quarantined"),
+    *("event refund_told", "event refund_superseded"),
     *("callback applied", "callback duplicate", "callback quarantined", "callback refused"),
     *("crashed before_commit", "crashed after_commit", "crashed tasks_claimed"),
     "refused provider_unavailable",
@@ -23,7 +24,7 @@ _MUST_REACH = {
 @pytest.mark.timeout(600)
 def test_every_history_agrees_with_the_banks_and_settles(sqlite_template: Path, tmp_path: Path) -> None:
     """The same histories on every run; `make machines` takes others, and more."""
-    reached = run_histories(sqlite_template, tmp_path, examples=100, steps=40, seed=1)
+    reached = run_histories(sqlite_template, tmp_path, examples=100, steps=40, seed=9)
 
     assert set() == _MUST_REACH - set(reached)
 
@@ -37,4 +38,4 @@ def test_planted_defect_is_found_by_a_history(
     PLANTED[name](monkeypatch)
 
     with pytest.raises((AssertionError, sqlite3.IntegrityError)):
-        run_histories(sqlite_template, tmp_path, examples=100, steps=40, seed=1, shrink=False)
+        run_histories(sqlite_template, tmp_path, examples=100, steps=40, seed=9, shrink=False)

@@ -10,6 +10,7 @@ from gateway.domain.order import TaskKind
 from gateway.domain.provider import NoVerdict, ProviderUnavailable, RequestRefused
 from gateway.domain.report import RefundReport, ReportedRefundState, Source
 from gateway.domain.states import RefundState
+from gateway.services.work import LEASE
 from gateway.store import StoreContended
 from tests.support.databases import Database
 from tests.support.invariants import assert_invariants
@@ -47,6 +48,23 @@ def test_refund_is_submitted_followed_and_succeeds(world: World) -> None:
     assert world.store.read().slot_holder(order.slot) == order.id
     assert world.task(TaskKind.QUERY_REFUND, refund.id).state == "done"
     assert_invariants(world.store)
+
+
+def test_refund_is_submitted_with_the_end_of_its_workers_turn(world: World) -> None:
+    """From then on another worker may submit it, too: at once, or when the provider was asked and did not know it."""
+    order, _ = world.paid(subject=subject())
+    refund = world.refund(order, 380)
+    ends = [world.clock.now() + LEASE]
+    world.work()
+    world.alpha.refunds.clear()
+    world.clock.advance(seconds=60)
+    ends.append(world.clock.now() + LEASE)
+    world.work()
+
+    submitted = [
+        r.submit_until for r in world.alpha.requests if getattr(r, "out_refund_no", "") == refund.out_refund_no
+    ]
+    assert sorted(set(submitted)) == ends
 
 
 def test_refund_of_everything_in_parts_frees_the_slot(world: World) -> None:
@@ -105,7 +123,7 @@ def test_refund_number_used_again_gives_the_first_refund_or_a_refusal(world: Wor
 
 
 def test_many_refunds_at_once_never_exceed_the_payment(world: World, database: Database) -> None:
-    """N4: 240 partial refunds of which only some fit, from many threads and processes: the sum stays within."""
+    """N4: 1,000 partial refunds of which only some fit, from many threads and processes: the sum stays within."""
     order, payment = world.paid()
     sisters = [World(world.store, seed=seed, sister=world) for seed in range(2, 6)]
     part = AMOUNT_FEN // 10  # ten fit, and one fen is left
@@ -118,7 +136,7 @@ def test_many_refunds_at_once_never_exceed_the_payment(world: World, database: D
         return "accepted" if reply.status == 201 else _code(reply)
 
     with ThreadPoolExecutor(16) as pool:
-        outcomes = list(pool.map(ask, range(240)))
+        outcomes = list(pool.map(ask, range(1_000)))
 
     assert outcomes.count("accepted") == 10
     assert set(outcomes) <= {"accepted", "refund_exceeds_payment", "contended"}

@@ -28,11 +28,28 @@ def test_refund_made_in_the_providers_console_is_booked_once(world: World) -> No
     assert_invariants(world.store)
 
 
-def test_refund_in_the_console_beyond_what_is_free_is_quarantined(world: World) -> None:
-    """More than the payment cannot have gone back."""
+def test_refund_in_the_console_beyond_what_is_free_is_waited_for_and_then_quarantined(world: World) -> None:
+    """More than the payment cannot have gone back: when ours is proven, the other is not believed."""
     order, payment = world.paid()
-    world.refund(order, AMOUNT_FEN - 100)
+    refund = world.refund(order, AMOUNT_FEN - 100)
     said = RefundReport(out_refund_no="console-7", state=ReportedRefundState.SUCCEEDED, amount_fen=101)
+    raw = world.alpha.callback(payment.out_trade_no, refund=said)
+    early = world.deliver(payment, raw)
+    ours = RefundReport(out_refund_no=refund.out_refund_no, state=ReportedRefundState.SUCCEEDED)
+    world.deliver(payment, world.alpha.callback(payment.out_trade_no, refund=ours))
+
+    assert (early.outcome, early.reason) == ("orphan", "refunds_in_flight")
+    assert world.deliver(payment, raw).outcome == "quarantined"
+    assert world.payment(payment.id).amount_refunded_fen == AMOUNT_FEN - 100
+    assert_invariants(world.store)
+
+
+def test_refund_in_the_console_beyond_what_is_left_is_quarantined(world: World) -> None:
+    """Whatever becomes of ours, it cannot be true."""
+    order, payment = world.paid()
+    _total(world, payment, 200)
+    world.refund(order, 100)
+    said = RefundReport(out_refund_no="console-7", state=ReportedRefundState.SUCCEEDED, amount_fen=AMOUNT_FEN - 199)
     accepted = world.deliver(payment, world.alpha.callback(payment.out_trade_no, refund=said))
 
     assert (accepted.outcome, accepted.reason) == ("quarantined", "refund_exceeds_payment")
@@ -60,9 +77,13 @@ def test_single_fen_made_outside_is_booked_and_one_in_flight_is_waited_for(world
     assert _total(world, payment, 1).outcome == "applied"
     world.refund(order, 1)
     answer = world.alpha.report(payment.out_trade_no, Source.QUERY, refunded_total_fen=2)
-    recorded = record_answer(world.deps, payment.account, "query", ProviderAnswer(report=answer), actor="worker")
+    states = [
+        record_answer(world.deps, payment.account, "query", ProviderAnswer(report=answer), actor="worker").state
+        for _ in range(2)
+    ]
 
-    assert recorded.state == "duplicate"
+    assert states == ["applied", "duplicate"]
+    assert world.kinds(order)[-1] == "refund_told"
     assert [1, 1] == sorted(refund.amount_fen for refund in world.refunds(order))
     assert_invariants(world.store)
 
@@ -84,7 +105,7 @@ def test_total_that_holds_our_refund_in_flight_is_not_counted_twice(world: World
 
 
 def test_console_refund_told_while_ours_is_in_flight_is_booked_when_ours_has_failed(world: World) -> None:
-    """Its only notice came too early to be judged: it was not acknowledged, so it comes again."""
+    """Its only notice came too early to be judged; the end of ours decides it, and if it comes again it is known."""
     order, payment = world.paid()
     refund = world.refund(order, 300)
     world.work()
@@ -93,7 +114,7 @@ def test_console_refund_told_while_ours_is_in_flight_is_booked_when_ours_has_fai
     failed = RefundReport(out_refund_no=refund.out_refund_no, state=ReportedRefundState.FAILED)
     world.deliver(payment, world.alpha.callback(payment.out_trade_no, refund=failed))
 
-    assert (early, world.deliver(payment, notice).outcome) == ("orphan", "applied")
+    assert (early, world.deliver(payment, notice).outcome) == ("orphan", "duplicate")
     assert world.payment(payment.id).amount_refunded_fen == AMOUNT_FEN
     assert_invariants(world.store)
 

@@ -1,6 +1,7 @@
 """Replays: a rehearsal tells what the run changes, the run changes that, and a second run changes nothing."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,13 +12,19 @@ from gateway.domain.refusal import Refusal
 from gateway.domain.replay import ReplayKind
 from gateway.domain.report import RefundReport, ReportedRefundState, Source
 from gateway.domain.states import NotificationState, PaymentState, RefundState
+from gateway.domain.webhook import MessageState
 from gateway.services.replay import Filter, ItemResult, ReplayRequest, rehearse, run_replay
+from gateway.services.tasks import due_task
+from gateway.services.webhook_desk import messages_of_order
+from gateway.services.webhook_wire import WebhookAnswer
 from gateway.store.families import replays
+from tests.services.webhooks.journeys import work_until
 from tests.support.clock import START
 from tests.support.collecting import record, take, with_agents
 from tests.support.databases import Database
 from tests.support.invariants import assert_invariants
-from tests.support.world import AMOUNT_FEN, World
+from tests.support.receiver import FakeReceiver
+from tests.support.world import AMOUNT_FEN, APP, World
 
 WHY = "the bank telephoned: 测试"
 
@@ -98,17 +105,53 @@ def a_failed_refund(world: World) -> ReplayRequest:
     return request(ReplayKind.REFUND, refund.id)
 
 
+def a_dead_message(world: World) -> ReplayRequest:
+    """A paid order whose app took nothing for 75 hours, and takes it now."""
+    receiver = FakeReceiver(world.clock)
+    receiver.usual = WebhookAnswer(status=500)
+    world.deps.webhooks[APP] = receiver.endpoint()
+    order, _ = world.paid()
+    work_until(world, START + timedelta(hours=84))
+    receiver.usual = WebhookAnswer(status=204)
+    return request(ReplayKind.WEBHOOK, order.id)
+
+
+def a_dead_task(world: World) -> ReplayRequest:
+    """Somebody took a row away: the task was given up, and stays to be seen."""
+    now = world.clock.now()
+    world.store.run(lambda tx: tx.schedule(due_task(TaskKind.QUERY, "pay_missing", "alpha_main", at=now, now=now)))
+    world.work()
+    return request(ReplayKind.TASK, "query:pay_missing")
+
+
 def a_waiting_task(world: World) -> ReplayRequest:
     payment = world.start(world.open())
     return request(ReplayKind.TASK, f"query:{payment.id}")
 
 
+def a_console_refund_of_a_payment_too_many(world: World) -> ReplayRequest:
+    """Its notice named another merchant, whose number was wrong; ours was never begun, and gives way."""
+    order = world.open()
+    first, second = world.start(order), world.start(order, "beta")
+    world.pay(first)
+    world.pay(second)
+    said = RefundReport(out_refund_no="console-7", state=ReportedRefundState.SUCCEEDED, amount_fen=AMOUNT_FEN - 1)
+    raw = world.beta.callback(second.out_trade_no, refund=said, contradictions=("mchid",))
+    assert world.deliver(second, raw).outcome == "quarantined"
+    honest = world.beta.parse_callback
+    world.beta.parse_callback = lambda raw: _without_contradictions(honest(raw))  # type: ignore[method-assign]
+    return request(ReplayKind.NOTIFICATION, *notifications(world, "quarantined"))
+
+
 SITUATIONS = {
+    "console_refund": a_console_refund_of_a_payment_too_many,
     "quarantined_message": a_wrong_account_put_right,
     "lost_callback": a_lost_callback,
     "abnormal_refund": an_abnormal_refund,
     "failed_refund": a_failed_refund,
     "waiting_task": a_waiting_task,
+    "dead_task": a_dead_task,
+    "dead_message": a_dead_message,
 }
 
 
@@ -261,9 +304,9 @@ def test_filter_finds_by_state_account_and_time(world: World) -> None:
         request(ReplayKind.QUERY),
         request(ReplayKind.QUERY, "pay_1", chosen=Filter(state="pending", since=START)),
         request(ReplayKind.QUERY, chosen=Filter(state="paid", since=START)),
-        request(ReplayKind.WEBHOOK, chosen=Filter(state="dead", since=START)),
+        request(ReplayKind.WEBHOOK, chosen=Filter(state="pending", since=START)),
     ],
-    ids=["neither", "both", "state-of-no-filter", "no-filter-for-webhooks"],
+    ids=["neither", "both", "state-of-no-filter", "webhooks-that-wait-anyway"],
 )
 def test_request_that_selects_nothing_sensible_is_refused(world: World, wanted: ReplayRequest) -> None:
     """Before anything is put on record."""
@@ -294,6 +337,42 @@ def test_replay_is_on_record_with_who_why_and_what(world: World, database: Datab
     assert events[-1].actor == "operator:operator-1"
 
 
+def test_dead_message_is_made_to_wait_again_and_its_rehearsal_says_so(world: World) -> None:
+    """By its own row, beside the task that sends it."""
+    wanted = a_dead_message(world)
+    [told] = rehearse(world.deps, wanted)
+    run(world, wanted)
+    world.work()
+    [message] = messages_of_order(world.deps, wanted.ids[0])
+
+    assert {"webhook_messages": ("dead", "pending"), "tasks": ("done", "due")} == {
+        change.table: change.values["state"] for change in told.changes
+    }
+    assert message.state is MessageState.DELIVERED
+
+
+def test_dead_tasks_are_found_by_their_state(world: World) -> None:
+    """Nobody has to know their names."""
+    wanted = a_dead_task(world)
+    [found] = rehearse(world.deps, request(ReplayKind.TASK, chosen=Filter(state="dead", since=START)))
+
+    assert (found.subject_id, found.outcome) == (wanted.ids[0], "due")
+
+
+def test_dead_messages_are_chosen_by_app_and_time(world: World) -> None:
+    """Each order once, oldest first; those that were delivered are left alone."""
+    order_id = a_dead_message(world).ids[0]
+    world.paid("C-2")
+    world.work()
+
+    def found(app: str, since: datetime = START) -> list[str]:
+        chosen = Filter(state="dead", since=since, account=app)
+        return [one.subject_id for one in rehearse(world.deps, request(ReplayKind.WEBHOOK, chosen=chosen))]
+
+    assert [order_id] == found("") == found(APP)
+    assert [] == found("village") == found(APP, START + timedelta(seconds=1))
+
+
 def test_waiting_task_is_due_now(world: World) -> None:
     """And its worker does it."""
     wanted = a_waiting_task(world)
@@ -304,3 +383,23 @@ def test_waiting_task_is_due_now(world: World) -> None:
 
     assert world.payment(payment_id).state is PaymentState.PAID
     assert world.task(TaskKind.QUERY, payment_id) is not None
+
+
+def test_rehearsal_shows_that_the_task_of_a_refund_is_withdrawn(world: World) -> None:
+    """As it shows every other row that changes."""
+    [told] = rehearse(world.deps, a_console_refund_of_a_payment_too_many(world))
+
+    assert {"state": ("due", "done")} in [change.values for change in told.changes if change.table == "tasks"]
+
+
+def test_refund_task_that_was_begun_is_not_forgotten_as_begun_by_a_replay(world: World) -> None:
+    """Its call may have arrived, so that it must not give way to a refund made elsewhere."""
+    order, _ = world.paid()
+    refund = world.refund(order, 100)
+    world.alpha.script("refund", ProviderUnavailable("no route"))
+    world.work()
+    run(world, request(ReplayKind.TASK, f"refund:{refund.id}"))
+    task = world.task(TaskKind.REFUND, refund.id)
+
+    assert task is not None
+    assert (1, world.clock.now()) == (task.tries, task.due_at)

@@ -14,6 +14,7 @@ from gateway.domain.provider import AccountMisconfigured, NoVerdict, ProviderUna
 from gateway.domain.refusal import Refusal
 from gateway.domain.report import ReportedState
 from gateway.domain.states import OrderState, PaymentState
+from gateway.services.idempotent import LEASE
 from gateway.services.start_payment import PAYMENTS_MAX
 from tests.support.databases import Database
 from tests.support.invariants import assert_invariants
@@ -211,6 +212,56 @@ def test_callback_faster_than_the_answer_wins(world: World) -> None:
     assert json.loads(reply.body)["instruction"] is None
     assert world.order(order.id).state is OrderState.PAID
     assert_invariants(world.store)
+
+
+def test_refusal_after_the_request_was_taken_over_is_not_believed(world: World) -> None:
+    """Whoever stood still before the call hears of a number that was used: by the one who took the request over."""
+    order, request = world.open(), world.request()
+
+    def late(_asked: Any) -> None:
+        world.clock.advance(seconds=LEASE.total_seconds())
+        world.start_reply(order, request=request)
+        raise RequestRefused("number used", code="OUT_TRADE_NO_USED")
+
+    world.alpha.script("create", late)
+    world.start_reply(order, request=request)
+
+    (payment,) = world.store.read().payments_of_order(order.id)
+    assert payment.state is PaymentState.PENDING
+    assert world.task(TaskKind.QUERY, payment.id).state == "due"
+    assert_invariants(world.store)
+
+
+def test_request_that_was_taken_over_is_answered_as_the_one_who_took_it_was(world: World) -> None:
+    """One key, one answer: nobody is told what is not kept, although the payment has moved on since."""
+    order, request = world.open(), world.request()
+
+    def late(_asked: Any) -> None:
+        world.clock.advance(seconds=LEASE.total_seconds())
+        world.start_reply(order, request=request)
+        world.pay(world.store.read().payments_of_order(order.id)[0])
+
+    world.alpha.script("create", late)
+    told = world.start_reply(order, request=request)
+
+    assert world.start_reply(order, request=request).body == told.body
+    assert json.loads(told.body)["state"] == "pending"
+
+
+def test_request_that_was_taken_over_is_in_flight_until_the_other_is_done(world: World) -> None:
+    """There is no answer yet that would be kept; the same request will find it."""
+    order, request = world.open(), world.request()
+
+    def late(_asked: Any) -> None:
+        world.clock.advance(seconds=LEASE.total_seconds())
+        with pytest.raises(MemoryError):
+            world.start_reply(order, request=request)
+
+    world.alpha.script("create", late, MemoryError("killed"))
+    with pytest.raises(Refusal) as refused:
+        world.start_reply(order, request=request)
+
+    assert refused.value.code == "idempotency_in_flight"
 
 
 def test_refusal_after_the_money_came_does_not_unpay(world: World) -> None:

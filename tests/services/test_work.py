@@ -53,6 +53,45 @@ def test_query_without_verdict_comes_again_after_growing_pauses(world: World) ->
     assert world.alpha.numbers("query") == [payment.out_trade_no] * 13
 
 
+def test_query_follows_the_timetable_of_its_method(world: World) -> None:
+    """From the start of the payment on; another method of another provider keeps the usual one."""
+    usual = world.alpha.methods["native"]
+    world.alpha.methods = {"native": replace(usual, query_pauses=(300, 300, 1200))}
+    advised, other = world.start(world.open("C-1")), world.start(world.open("C-2"), "beta")
+    looks = []
+    for _ in range(4):
+        due_at = world.task(TaskKind.QUERY, advised.id).due_at
+        looks.append(int((due_at - world.clock.now()).total_seconds()))
+        world.clock.advance(seconds=looks[-1])
+        world.work()
+
+    assert looks == [300, 300, 1200, 1200]
+    assert world.beta.numbers("query")[:2] == [other.out_trade_no] * 2
+    assert world.alpha.numbers("query") == [advised.out_trade_no] * 4
+
+
+def test_way_left_behind_is_shut_soon_whatever_the_timetable_of_the_new_one(world: World) -> None:
+    """A code that can still be paid is a payment too many."""
+    world.beta.methods = {"native": replace(world.beta.methods["native"], query_pauses=(300,))}
+    order = world.open()
+    first = world.start(order)
+    world.start(order, "beta")
+    world.clock.advance(seconds=10)
+    world.work()
+
+    assert world.payment(first.id).state is PaymentState.CLOSED
+
+
+@pytest.mark.parametrize(("chance", "expected"), [(0.0, 20.0), (0.5, 21.0), (1.0, 22.0)])
+def test_pause_grows_by_up_to_a_tenth_by_chance(world: World, chance: float, expected: float) -> None:
+    """What failed together does not come back together."""
+    payment = world.start(world.open())
+    world.clock.advance(seconds=10)
+    Worker(world.deps, spread=lambda: chance).run_due()
+
+    assert timedelta(seconds=expected) == world.task(TaskKind.QUERY, payment.id).due_at - world.clock.now()
+
+
 def test_payment_whose_own_life_is_over_is_shut_and_its_order_lives_on(world: World) -> None:
     """An order may be owed for months; a payer who went away two hours ago is not waited for."""
     order = world.open(expires_at=world.clock.now() + timedelta(days=122))

@@ -47,7 +47,8 @@ class Grid:
         return outcome
 
 
-def _moved(before: str, after: str, word: str) -> str:
+def moved(before: str, after: str, word: str) -> str:
+    """The move, or, where there was none, the word."""
     return f"→ {after}" if before != after else word
 
 
@@ -80,12 +81,13 @@ def _told(**said: Any) -> Callable[[World, Payment], str]:
     def happen(world: World, payment: Payment) -> str:
         accepted = world.deliver(payment, world.alpha.callback(payment.out_trade_no, **said))
         after = world.payment(payment.id).state.value
-        return _moved(payment.state.value, after, _message_word(world, accepted.outcome))
+        return moved(payment.state.value, after, message_word(world, accepted.outcome))
 
     return happen
 
 
-def _message_word(world: World, outcome: str) -> str:
+def message_word(world: World, outcome: str) -> str:
+    """What became of the only message that can have been quarantined."""
     if outcome != "quarantined":
         return outcome
     [(reason,)] = world.store.read().rows(_QUARANTINED)
@@ -98,7 +100,7 @@ def _not_found_late(world: World, payment: Payment) -> str:
         source=Source.QUERY, out_trade_no=payment.out_trade_no, state=ReportedState.NOT_FOUND, provider_status="NO"
     )
     record_answer(world.deps, "alpha_main", "query", ProviderAnswer(report=report, raw=b"{}"), actor="worker")
-    return _moved(payment.state.value, world.payment(payment.id).state.value, "nothing")
+    return moved(payment.state.value, world.payment(payment.id).state.value, "nothing")
 
 
 PAYMENTS: Final = Grid(
@@ -156,7 +158,7 @@ def _whole_refund(world: World, order: Order) -> None:
 
 def _after(world: World, charge: _Charge, word: str = "nothing") -> str:
     order = world.order(charge.order.id)
-    words = [_moved(charge.order.state.value, order.state.value, word)]
+    words = [moved(charge.order.state.value, order.state.value, word)]
     if order.paid_payment_id != charge.order.paid_payment_id:
         words.append("payment kept")
     known = {refund.id for refund in world.refunds(order) if refund.reason.value in ("surplus", "late")}
@@ -259,7 +261,7 @@ def _refund_told(said: ReportedRefundState, amount_fen: int | None = PART_FEN) -
         report = RefundReport(out_refund_no=refund.out_refund_no, state=said, amount_fen=amount_fen)
         accepted = world.deliver(payment, world.alpha.callback(payment.out_trade_no, refund=report))
         after = world.refund_row(refund.id).state.value
-        return _moved(refund.state.value, after, _message_word(world, accepted.outcome))
+        return moved(refund.state.value, after, message_word(world, accepted.outcome))
 
     return happen
 
@@ -274,5 +276,3 @@ REFUNDS: Final = Grid(
         "succeeded, no amount": _refund_told(ReportedRefundState.SUCCEEDED, None),
     },
 )
-
-GRIDS: Final = (PAYMENTS, ORDERS, REFUNDS)

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.states.cells import GRIDS, Grid
+from tests.states.cells import ORDERS, PAYMENTS, REFUNDS, Grid
+from tests.states.returned import COLLECTED, OWED
 from tests.support.world import World
 
+GRIDS: Final = (PAYMENTS, ORDERS, REFUNDS, OWED, COLLECTED)
 PAGE: Final = Path(__file__).parents[2] / "docs" / "states.md"
 _HEAD: Final = """\
 # States and events

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.states.cells import GRIDS, Grid
-from tests.states.document import PAGE
+from tests.states.cells import Grid
+from tests.states.document import GRIDS, PAGE
 from tests.support.world import World
 
 CELLS = [

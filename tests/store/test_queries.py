@@ -138,6 +138,7 @@ WRITES = {
     "update",
     "schedule",
     "drop_task",
+    "withdraw_task",
     "settle_task",
     "take_slot",
     "free_slot",

@@ -1,5 +1,6 @@
 """A unit of work is whole or nothing, and whoever comes second starts again."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.order import KeyState, TaskKind, TaskState
+from gateway.domain.order import KeyState, Task, TaskKind, TaskState
 from gateway.domain.states import NotificationState, OrderState, PaymentState
 from gateway.store import Conflict, Store, StoreContended, Tx
 from tests.support.clock import START
@@ -174,6 +175,26 @@ def test_drop_of_a_task_ends_only_a_due_one(store: Store, state: TaskState, expe
     store.run(lambda tx: tx.drop_task(TaskKind.QUERY, "pay_1"))
 
     assert expected == store.read().task(TaskKind.QUERY, "pay_1").state
+
+
+@pytest.mark.parametrize(
+    ("row", "withdrawn"),
+    [
+        (a_task(tries=0, lease=None), True),
+        (a_task(tries=1, lease=None), False),
+        (a_task(tries=0, lease="lease-1"), False),
+        (a_task(tries=0, lease=None, state=TaskState.DONE), False),
+    ],
+    ids=["never_claimed", "begun", "claimed", "done"],
+)
+def test_withdrawal_of_a_task_ends_only_one_that_was_never_claimed(store: Store, row: Task, *, withdrawn: bool) -> None:
+    """Anything else is a Conflict, for as long as it is asked."""
+    store.run(lambda tx: tx.insert(row))
+    with contextlib.nullcontext() if withdrawn else pytest.raises(StoreContended):
+        store.run(lambda tx: tx.withdraw_task(TaskKind.QUERY, "pay_1"))
+
+    expected = replace(row, state=TaskState.DONE) if withdrawn else row
+    assert expected == store.read().task(TaskKind.QUERY, "pay_1")
 
 
 def test_slot_taken_and_freed_in_one_unit_is_free(filled: Store, database: Database) -> None:

@@ -142,11 +142,11 @@ def test_nonce_is_forgotten_when_no_time_stamp_can_bring_it_again(front: BankFro
     front.bill()
     front.ask_bills(NUMBER)
     front.clock.advance(seconds=600)
-    front.worker._purge(front.clock.now())
+    front.worker._tidy(front.clock.now())
     assert database.rows("SELECT count(*) FROM request_nonces") == [(1,)]
-    front.worker._purge_at = None
+    front.worker._tidy_at = None
     front.clock.advance(seconds=2)
-    front.worker._purge(front.clock.now())
+    front.worker._tidy(front.clock.now())
 
     assert database.rows("SELECT count(*) FROM request_nonces") == [(0,)]
 

@@ -185,3 +185,27 @@ def test_two_fronts_in_one_process_do_not_count_together(make_front: Callable[..
     first.client.get("/nowhere")
 
     assert not metric(second, 'jiaofei_requests_total{route="unknown",status="404"} 1.0')
+
+
+def test_metrics_tell_how_long_payments_have_no_verdict(front: Front) -> None:
+    """By account, also those without any; the oldest counts, from its start on."""
+    front.started(front.opened())
+    front.clock.advance(seconds=90)
+    front.started(front.opened("C-2"))
+    front.clock.advance(seconds=30)
+
+    assert metric(front, 'jiaofei_payments_unresolved{account="alpha_main"} 2.0')
+    assert metric(front, 'jiaofei_payments_oldest_unresolved_seconds{account="alpha_main"} 120.0')
+    assert metric(front, 'jiaofei_payments_unresolved{account="beta_main"} 0.0')
+    assert metric(front, 'jiaofei_payments_oldest_unresolved_seconds{account="beta_main"} 0.0')
+    assert metric(front, 'jiaofei_refunds_unresolved{account="alpha_main"} 0.0')
+
+
+def test_metrics_tell_of_what_needs_a_person(front: Front) -> None:
+    """One line for each alarm, none without."""
+    front.started(front.opened())
+    before = front.client.get("/metrics").text
+    front.clock.advance(hours=3, microseconds=1)
+
+    assert "jiaofei_alarms{" not in before
+    assert metric(front, 'jiaofei_alarms{alarm="payments_unresolved",subject="alpha_main"} 1.0')

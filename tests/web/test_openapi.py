@@ -41,6 +41,7 @@ OPERATIONS = [
     ("POST", "/v1/shared-accounts/balance"),
     ("POST", "/ops/v1/replays"),
     ("GET", "/ops/v1/replays/{replay_id}"),
+    ("POST", "/ops/v1/offline-refunds"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
 ]

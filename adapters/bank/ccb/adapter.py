@@ -1,7 +1,8 @@
 """The CCB provider: one straight path per operation. It holds keys, but remembers nothing of any payment."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 
 from adapters.bank.ccb.callbacks import ACKNOWLEDGEMENTS, read_callback
 from adapters.bank.ccb.config import Config
@@ -29,6 +30,7 @@ from gateway.domain.provider import (
     PaymentRef,
     PaymentRequest,
     ProviderAnswer,
+    ProviderUnavailable,
     RawCallback,
     RefundRequest,
     RequestRefused,
@@ -36,6 +38,9 @@ from gateway.domain.provider import (
 )
 from gateway.domain.report import ProviderReport, ReportedRefundState, ReportedState, Source
 from gateway.domain.statement import StatementKind, StatementLine
+
+_UNDER_WAY_MAX: Final = timedelta(seconds=30)
+"""So long a refund that has left us may still be on its way to the bank's books."""
 
 
 class CcbProvider:
@@ -152,11 +157,16 @@ class CcbProvider:
 
         That a code sent twice moves money once is unverified, so that it is not relied on alone.
         Source: sheet section 2.4.
+
+        Raises:
+            ProviderUnavailable: Too late to submit it: another worker may be about to, without knowing of this one.
         """
         asked = self._ask_refund(refund, Operation.REFUND)
         said = asked.report.refund
         if said is None or said.state is not ReportedRefundState.NOT_FOUND:
             return asked
+        if refund.submit_until is not None and self._tools.clock.now() + _UNDER_WAY_MAX >= refund.submit_until:
+            raise ProviderUnavailable(f"{refund.out_refund_no}: too late to submit it in this turn")
         answer = self._ebs.ask(REFUND, refund_order(refund), Operation.REFUND, after=UNSIGNED)
         if answer.code in self._config.refund_refusal_codes:
             raise RequestRefused(f"ccb answered refund: {answer.code}", code=answer.code)

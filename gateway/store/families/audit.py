@@ -7,13 +7,14 @@ gateway works. Nothing is loaded but the offenders. The event chains, which no s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Select, and_, bindparam, case, exists, func, or_, select, tuple_
+from sqlalchemy import and_, bindparam, case, exists, func, or_, select, tuple_
 
 from gateway.domain.order import Event, KeyState, LedgerAccount, TaskKind, TaskState
 from gateway.domain.states import OrderState, PaymentState, RefundState
+from gateway.store.families import audit_messages
+from gateway.store.families.audit_check import Check, among
 from gateway.store.rows import EVENT
 from gateway.store.tables import (
     EVENTS,
@@ -37,35 +38,13 @@ _UNDER_WAY: Final = [RefundState.REQUESTED, RefundState.SUBMITTED, RefundState.U
 _FOLLOWED: Final = [RefundState.REQUESTED, RefundState.SUBMITTED, RefundState.UNKNOWN]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """
-    One question.
-
-    Attributes:
-        invariant: Its number in docs/architecture.md.
-        name: Stable, for scripts.
-        says: What an offender is guilty of.
-        found: A select of one column, the offending ids.
-    """
-
-    invariant: int
-    name: str
-    says: str
-    found: Select[Any]
-
-
-def _among(column: Any, states: Sequence[StrEnum]) -> Any:
-    return or_(*(column == state.value for state in states))
-
-
 def _kept(order_id: Any) -> Any:
     return exists().where(_P.order_id == order_id, _P.kept == 1)
 
 
 def _refunds_of(payment_id: Any, states: Sequence[RefundState]) -> Any:
     total = func.coalesce(func.sum(_R.amount_fen), 0)
-    return select(total).where(_R.payment_id == payment_id, _among(_R.state, states)).scalar_subquery()
+    return select(total).where(_R.payment_id == payment_id, among(_R.state, states)).scalar_subquery()
 
 
 def _evidenced(evidence_id: Any) -> Any:
@@ -73,7 +52,7 @@ def _evidenced(evidence_id: Any) -> Any:
 
 
 def _due(kinds: Sequence[TaskKind], subject_id: Any) -> Any:
-    return exists().where(_among(_T.kind, kinds), _T.subject_id == subject_id, _T.state == TaskState.DUE.value)
+    return exists().where(among(_T.kind, kinds), _T.subject_id == subject_id, _T.state == TaskState.DUE.value)
 
 
 def _balance(leg: LedgerAccount) -> Any:
@@ -183,14 +162,14 @@ _EVIDENCE: Final = (
         invariant=5,
         name="payment_without_evidence",
         says="a payment is paid, closed or failed and no stored message proves it",
-        found=select(_P.id).where(~_among(_P.state, _OPEN), or_(_P.evidence_id.is_(None), ~_evidenced(_P.evidence_id))),
+        found=select(_P.id).where(~among(_P.state, _OPEN), or_(_P.evidence_id.is_(None), ~_evidenced(_P.evidence_id))),
     ),
     Check(
         invariant=5,
         name="refund_without_evidence",
         says="a refund has succeeded or failed and no stored message proves it",
         found=select(_R.id).where(
-            _among(_R.state, [RefundState.SUCCEEDED, RefundState.FAILED]),
+            among(_R.state, [RefundState.SUCCEEDED, RefundState.FAILED]),
             or_(_R.evidence_id.is_(None), ~_evidenced(_R.evidence_id)),
         ),
     ),
@@ -205,20 +184,20 @@ _EVIDENCE: Final = (
         name="closed_before_proof",
         says="an order is closed while one of its payments has no verdict",
         found=select(_O.id).where(
-            _O.state == OrderState.CLOSED.value, exists().where(_P.order_id == _O.id, _among(_P.state, _OPEN))
+            _O.state == OrderState.CLOSED.value, exists().where(_P.order_id == _O.id, among(_P.state, _OPEN))
         ),
     ),
     Check(
         invariant=5,
         name="payment_not_looked_at",
         says="a payment has no verdict and nobody will ask for one",
-        found=select(_P.id).where(_among(_P.state, _OPEN), ~_due([TaskKind.QUERY, TaskKind.CLOSE], _P.id)),
+        found=select(_P.id).where(among(_P.state, _OPEN), ~_due([TaskKind.QUERY, TaskKind.CLOSE], _P.id)),
     ),
     Check(
         invariant=5,
         name="refund_not_looked_at",
         says="a refund is under way and nobody will ask about it",
-        found=select(_R.id).where(_among(_R.state, _FOLLOWED), ~_due([TaskKind.REFUND, TaskKind.QUERY_REFUND], _R.id)),
+        found=select(_R.id).where(among(_R.state, _FOLLOWED), ~_due([TaskKind.REFUND, TaskKind.QUERY_REFUND], _R.id)),
     ),
     Check(
         invariant=5,
@@ -230,7 +209,7 @@ _EVIDENCE: Final = (
                 and_(
                     _O.state == OrderState.CLOSING.value,
                     ~_due([TaskKind.CLOSE_ORDER], _O.id),
-                    ~exists().where(_P.order_id == _O.id, _among(_P.state, _OPEN)),
+                    ~exists().where(_P.order_id == _O.id, among(_P.state, _OPEN)),
                 ),
             )
         ),
@@ -281,7 +260,7 @@ _NUMBERS: Final = (
     ),
 )
 
-CHECKS: Final = (*_ONE_KEPT, *_ONE_PREMIUM, *_BOOKS, *_EVIDENCE, *_LIMITS, *_NUMBERS)
+CHECKS: Final = (*_ONE_KEPT, *_ONE_PREMIUM, *_BOOKS, *_EVIDENCE, *_LIMITS, *_NUMBERS, *audit_messages.CHECKS)
 
 _LIMITED: Final = {check.name: check.found.limit(bindparam("limit")) for check in CHECKS}
 _CHAINS: Final = (

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Select, String, Table, bindparam, select
+from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Select, String, Table, bindparam, func, select
 
 from gateway.domain.clock import micros
 from gateway.domain.replay import Replay, ReplayItem
 from gateway.store.columns import METADATA, instant, key_id, words
+from gateway.store.families.webhooks import MESSAGES
 from gateway.store.row_map import RowMap
 from gateway.store.tables import NOTIFICATIONS, PAYMENTS, REFUNDS, TASKS
 
@@ -57,17 +58,26 @@ def _chosen(table: Table, subject: Any, born: Any) -> Select[Any]:
     )
 
 
+_M: Final = MESSAGES.c
+_TOLD_ORDERS: Final = (
+    select(_M.order_id)
+    .where(_M.state == bindparam("state"), _M.occurred_at >= bindparam("since"))
+    .where((_M.app == bindparam("account")) | (bindparam("account") == ""))
+    .group_by(_M.order_id)
+    .order_by(func.min(_M.occurred_at), _M.order_id)
+)
 _CHOSEN: Final = {
     "notification": _chosen(NOTIFICATIONS, NOTIFICATIONS.c.id, NOTIFICATIONS.c.received_at),
     "query": _chosen(PAYMENTS, PAYMENTS.c.id, PAYMENTS.c.created_at),
     "refund": _chosen(REFUNDS, REFUNDS.c.id, REFUNDS.c.created_at),
+    "webhook": _TOLD_ORDERS,
     "task": _chosen(TASKS, TASKS.c.kind + ":" + TASKS.c.subject_id, TASKS.c.created_at),
 }
 _LIMITED: Final = {kind: chosen.limit(bindparam("limit")) for kind, chosen in _CHOSEN.items()}
 
 
 def chosen(tx: "Tx", kind: str, *, state: str, account: str, since: datetime, limit: int) -> list[str]:
-    """Ids for a replay of this kind, oldest first; a task's is <kind>:<subject>."""
+    """Ids for a replay of this kind, oldest first; a task's is <kind>:<subject>, a webhook's its order's."""
     values = {"state": state, "account": account, "since": micros(since), "limit": limit}
     return [str(row[0]) for row in tx.rows(_LIMITED[kind], **values)]
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from gateway.domain.clock import micros, moment
+from gateway.domain.ids import first_id
 from gateway.domain.webhook import MessageState, WebhookEndpoint, WebhookMessage, WebhookTry
 from gateway.store.columns import METADATA, instant, words
 from gateway.store.row_map import RowMap
@@ -155,6 +156,17 @@ def _guarded_update(name: str, row_map: RowMap[Any], guard: str) -> Write:
     return Write(name=name, sql=f"UPDATE {row_map.table.name} SET {changes} WHERE {where}", guarded=True)  # noqa: S608  names of our own schema
 
 
+_PURGE_TRIES_MAX: Final = 5_000
+_PURGE_TRIES: Final = Write(
+    name="purge_webhook_tries",
+    sql=(
+        "DELETE FROM webhook_tries WHERE (order_id, seq, number) IN (SELECT t.order_id, t.seq, t.number"
+        " FROM webhook_tries AS t JOIN webhook_messages AS m ON m.order_id = t.order_id AND m.seq = t.seq"
+        " WHERE t.order_id < ? AND t.started_at < ? AND m.state = 'delivered'"
+        " ORDER BY t.order_id, t.seq, t.number LIMIT ?)"
+    ),
+    guarded=False,
+)
 _MOVE_MESSAGE: Final = _guarded_update("move_webhook_message", MESSAGE, "tries")
 _MOVE_ENDPOINT: Final = _guarded_update("move_webhook_endpoint", ENDPOINT, "version")
 
@@ -230,6 +242,15 @@ def move_message(tx: "Tx", before: WebhookMessage, after: WebhookMessage) -> Non
 def tries_of(tx: "Tx", order_id: str, seq: int) -> list[WebhookTry]:
     """Oldest first."""
     return tx.all(TRY, _TRIES_OF, order_id=order_id, seq=seq)
+
+
+def purge_tries(tx: "Tx", *, before: datetime) -> None:
+    """
+    Forget tries of delivered messages that began before then, some thousands at a time.
+
+    Only orders that are older still are looked at: their ids sort by time, so that one look at the key finds them.
+    """
+    tx.write(_PURGE_TRIES, [first_id("ord", before), micros(before), _PURGE_TRIES_MAX])
 
 
 def endpoint(tx: "Tx", app: str) -> WebhookEndpoint | None:

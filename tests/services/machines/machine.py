@@ -34,7 +34,7 @@ _PEOPLE: Final = (subject(), subject(), subject("34010019000101002X"), None)
 _PAUSES: Final = (1, 12, 65, 130, 400, 1_900, 7_300, 90_000)
 """Seconds: about the leases, the pauses between looks, a payment's life and what is left to it after that."""
 
-_CREATE: Final = st.sampled_from([Weather.FAIR, Weather.LOST_AFTER, Weather.LOST_BEFORE, Weather.FAIR, *Weather])
+_CREATE: Final = st.sampled_from([Weather.FAIR, Weather.LOST_AFTER, Weather.LOST_BEFORE, Weather.REFUSED, *Weather])
 _ASKED: Final = st.sampled_from([Weather.FAIR, Weather.FAIR, Weather.DEAF, Weather.LOST_BEFORE])
 _ORDERED: Final = st.sampled_from([Weather.FAIR, Weather.FAIR, *Weather])
 _OUTCOMES: Final = st.sampled_from(
@@ -119,7 +119,7 @@ class Machine(RuleBasedStateMachine):
             return None
         except Crash as crash:
             self._reached[f"crashed {crash}"] += 1
-            self._fate.dies_at = 0
+            self._fate.spare()
             self.store.close()
             self._begin()
             return None
@@ -287,13 +287,28 @@ class Machine(RuleBasedStateMachine):
         return letter
 
     @precondition(lambda self: self._numbers(Bank.free))
-    @rule(target=letters, which=_WHICH, amount_fen=st.sampled_from([1, 500, 12_667, AMOUNT_FEN]))
-    def refund_in_console(self, which: int, amount_fen: int) -> Any:
-        """Of a payment that counts: one too many goes back by itself, and a console is no place for it."""
-        payment, bank = self._payment(which, self._numbers(Bank.free))
-        if not payment.kept or amount_fen > bank.free(payment.out_trade_no):
+    @rule(
+        target=letters,
+        which=_WHICH,
+        amount_fen=st.sampled_from([1, 500, 12_667, AMOUNT_FEN]),
+        too_many=st.booleans(),
+        tells=st.booleans(),
+    )
+    def refund_in_console(self, which: int, amount_fen: int, *, too_many: bool, tells: bool) -> Any:
+        """Of any payment, often of one too many, which goes back by itself as well."""
+        numbers = self._numbers(Bank.free)
+        surplus = [number for number in numbers if too_many and self._is_too_many(number)]
+        payment, bank = self._payment(which, surplus or numbers)
+        if amount_fen > bank.free(payment.out_trade_no):
             return multiple()
-        return Letter(account=payment.account, raw=bank.refund_in_console(payment.out_trade_no, amount_fen))
+        letter = Letter(account=payment.account, raw=bank.refund_in_console(payment.out_trade_no, amount_fen))
+        if tells:
+            self.deliver(letter)
+        return letter
+
+    def _is_too_many(self, number: str) -> bool:
+        payment = self.world.payment(f"pay_{number}")
+        return payment.state == "paid" and not payment.kept
 
     # --- workers, operators, time ---
 
@@ -313,12 +328,15 @@ class Machine(RuleBasedStateMachine):
     def wait(self, seconds: int) -> None:
         self.world.clock.advance(seconds=seconds)
 
-    @precondition(lambda self: not self._fate.dies_at and self._processes < 5)
-    @rule(point=st.integers(1, 25))
-    def power_will_fail(self, point: int) -> None:
+    @precondition(lambda self: not self._fate.is_sealed and self._processes < 5)
+    @rule(point=st.integers(1, 25), at_claim=st.booleans())
+    def power_will_fail(self, point: int, *, at_claim: bool) -> None:
         """Between a claim and its act, before a commit or after it."""
         self._fate.points.clear()
-        self._fate.dies_at = point
+        if at_claim:
+            self._fate.dies_of = "tasks_claimed"
+        else:
+            self._fate.dies_at = point
 
     @rule(
         chosen=st.sampled_from([(kind, state) for kind, states in FILTER_STATES.items() for state in sorted(states)]),
@@ -356,7 +374,7 @@ class Machine(RuleBasedStateMachine):
                 file.unlink()
 
     def _make_peace(self) -> None:
-        self._fate.dies_at = 0
+        self._fate.spare()
         for days in (0, 0, 1, 2, 4):
             self.world.clock.advance(days=days)
             for account, bank in self.banks.items():

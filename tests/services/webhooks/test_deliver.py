@@ -7,11 +7,13 @@ import pytest
 
 from gateway.domain.order import TaskKind, TaskState
 from gateway.domain.webhook import PAUSES, MessageState, TryOutcome, pause_before
+from gateway.services.audit import offences
 from gateway.services.deliver_webhook import ANSWER_PURPOSE, deliver_webhooks
 from gateway.services.tasks import due_task
 from gateway.services.webhook_wire import Unanswered, WebhookAnswer
 from gateway.services.work import LEASE
 from tests.services.webhooks.journeys import endpoint, messages, only_message, refund_succeeds, tries, work_until
+from tests.support.clock import START
 from tests.support.databases import Database
 from tests.support.engines import TouchesOnce
 from tests.support.invariants import assert_invariants
@@ -328,6 +330,47 @@ def test_app_that_lost_its_receiver_keeps_what_is_pending(world: World, receiver
     world.work()
 
     assert receiver.types == ["order.paid", "order.paid", "refund.succeeded"]
+
+
+def test_receiver_that_is_back_gets_what_waited_for_it_without_a_new_event(
+    world: World, receiver: FakeReceiver
+) -> None:
+    """Once a day it is looked whether there is one again; the audit finds nothing amiss meanwhile."""
+    receiver.script(500)
+    order, _ = world.paid()
+    world.work()
+    kept = world.deps.webhooks.pop("wallet")
+    world.clock.advance(seconds=6)
+    world.work()
+    offended = offences(world.store)
+    world.deps.webhooks["wallet"] = kept
+    world.clock.advance(hours=24)
+    world.work()
+
+    assert offended == {}
+    assert only_message(world, order).state is MessageState.DELIVERED
+
+
+def test_tries_of_delivered_messages_are_forgotten_after_half_a_year(world: World, receiver: FakeReceiver) -> None:
+    """Their messages stay, so that nothing is told twice; the tries of dead ones and of younger ones stay, too."""
+    receiver.script(500)
+    old, _ = world.paid("C-1")
+    world.work()
+    world.clock.advance(seconds=6)
+    world.work()
+    receiver.usual = WebhookAnswer(status=500)
+    dead, _ = world.paid("C-2")
+    work_until(world, START + timedelta(days=90))
+    receiver.usual = WebhookAnswer(status=204)
+    young, _ = world.paid("C-3")
+    world.work()
+    before = [len(tries(world, only_message(world, order))) for order in (old, dead, young)]
+    world.clock.advance(days=91)
+    world.work()
+
+    assert before == [2, 10, 1]
+    assert [0, 10, 1] == [len(tries(world, only_message(world, order))) for order in (old, dead, young)]
+    assert offences(world.store) == {}
 
 
 def test_webhook_task_without_its_order_is_dead(world: World) -> None:
