@@ -17,7 +17,7 @@ from tests.journeys.settled import assert_settled
 from tests.journeys.world import World
 from tests.support.databases import Database
 
-POINTS_MAX = 44
+POINTS_MAX = 48
 _HOURS = 3600
 _TOLD = ["order.paid", "refund.succeeded"]
 

@@ -16,7 +16,7 @@ ROOT: Final = Path(__file__).parents[2]
 NAME: Final = "bank_with_long_name1"
 """As long as a name may be: lines break where they can."""
 
-COPIED: Final = ("adapters", "gateway", "sandbox", "schemas", "scaffold", "tests", "docs/providers")
+COPIED: Final = ("adapters", "gateway", "sandbox", "schemas", "scaffold", "tests", "docs")
 PACKAGES: Final = (f"adapters.{NAME}", f"sandbox.{NAME}", f"tests.adapters.{NAME}")
 
 pytestmark = pytest.mark.timeout(600)

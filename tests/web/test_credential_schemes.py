@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.web.front import API_KEY, OPERATOR_KEY, Front
+from tests.web.front import API_KEY, OPERATOR_KEY, Front, b64url
 
 HEADERS = {
     "other-scheme": {"Authorization": "Basic {key}"},
@@ -34,4 +34,6 @@ def test_known_key_under_another_scheme_gets_401(
 
 def test_order_token_begins_so_that_it_is_known_for_one(front: Front) -> None:
     """Browsers hold tokens of the version before; what scans for leaked secrets knows the beginning."""
-    assert front.opened()["order_token"].startswith("jot_")
+    claims = b64url(b"wallet\x1ford")[:12]
+
+    assert front.opened()["order_token"].startswith(f"jot_{claims}")
