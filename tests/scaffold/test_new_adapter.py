@@ -16,7 +16,7 @@ ROOT: Final = Path(__file__).parents[2]
 NAME: Final = "bank_with_long_name1"
 """As long as a name may be: lines break where they can."""
 
-COPIED: Final = ("adapters", "gateway", "sandbox", "schemas", "scaffold", "tests", "docs")
+COPIED: Final = ("adapters", "gateway", "sandbox", "schemas", "scaffold", "tests", "docs", ".ci")
 PACKAGES: Final = (f"adapters.{NAME}", f"sandbox.{NAME}", f"tests.adapters.{NAME}")
 
 pytestmark = pytest.mark.timeout(600)
@@ -47,7 +47,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     ignored = shutil.ignore_patterns("__pycache__")
     for name in COPIED:
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    for name in ("pyproject.toml", ".importlinter"):
+    for name in ("pyproject.toml", ".importlinter", "Makefile"):
         shutil.copyfile(ROOT / name, folder / name)
     run(folder, "scaffold", NAME)
     yield folder
