@@ -120,6 +120,11 @@ class Payment:
     expires_at: datetime
     updated_at: datetime
 
+    @property
+    def left_fen(self) -> int:
+        """What neither went back nor is asked to: no refund may be for more."""
+        return self.amount_fen - self.amount_refunded_fen - self.amount_refunding_fen
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:

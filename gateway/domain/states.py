@@ -38,6 +38,10 @@ class RefundReason(StrEnum):
     REVERSED = "reversed"  # 冲正: the bank that collects has taken its own payment back
 
 
+OWED: Final = frozenset({RefundReason.SURPLUS, RefundReason.LATE})
+"""Money that we have no right to keep: its refund is tried until it has gone back."""
+
+
 class NotificationState(StrEnum):
     RECEIVED = "received"
     APPLIED = "applied"

@@ -19,7 +19,7 @@ from standardwebhooks import Webhook
 
 from gateway.domain.order import Event
 from gateway.domain.secret import Secret
-from gateway.domain.states import RefundReason
+from gateway.domain.states import OWED
 
 TYPE_BY_EVENT: Final[Mapping[str, str]] = {
     "order_paid": "order.paid",
@@ -33,7 +33,6 @@ TYPE_BY_EVENT: Final[Mapping[str, str]] = {
 """Events of an order's history that are told; every other kind is not."""
 
 SURPLUS_REFUNDED: Final = "payment.surplus_refunded"
-_SURPLUS_REASONS: Final = frozenset({RefundReason.SURPLUS.value, RefundReason.LATE.value})
 
 PAUSES: Final[tuple[int, ...]] = (0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 """
@@ -215,7 +214,7 @@ def message_type(event: Event) -> str | None:
     if event.kind not in ("refund_succeeded", "refund_outside"):
         return named
     detail = json.loads(event.detail)
-    of_surplus = detail.get("reason") in _SURPLUS_REASONS or detail.get("kept") is False
+    of_surplus = detail.get("reason") in OWED or detail.get("kept") is False
     return SURPLUS_REFUNDED if of_surplus else named
 
 

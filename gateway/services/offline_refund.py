@@ -124,7 +124,7 @@ def _checked(deps: Deps, payment: Payment, wanted: OfflineRefund) -> int:
             f"returned_on must lie between {paid_on} and today",
             errors={"returned_on": ["is before the payment or in the future"]},
         )
-    left_fen = payment.amount_fen - payment.amount_refunded_fen - payment.amount_refunding_fen
+    left_fen = payment.left_fen
     amount_fen = left_fen if wanted.amount_fen is None else wanted.amount_fen
     if not 0 < amount_fen <= left_fen:
         raise Refusal("refund_exceeds_payment", "not that much is left to refund", extra={"refundable_fen": left_fen})

@@ -7,14 +7,14 @@ from typing import Final
 from gateway.domain.order import LedgerAccount, Payment, Refund, TaskKind
 from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState, ReportedState, Source
 from gateway.domain.schedule import REFUND_QUERY_PAUSES, REISSUE_PAUSES, pause
-from gateway.domain.states import REFUND_ARROWS, PaymentState, RefundState
+from gateway.domain.states import OWED, REFUND_ARROWS, PaymentState, RefundState
 from gateway.services.deps import Deps
 from gateway.services.issue_refund import issue_refund
 from gateway.services.order_change import OrderChange
 from gateway.services.outside_refunds import TOO_MUCH, OutsideRefunds
 from gateway.services.refund_books import RefundBooks
 from gateway.services.tasks import due_task
-from gateway.services.told_refunds import OWED, outside_success, tells_more, told_of, unsent_owed
+from gateway.services.told_refunds import outside_success, tells_more, told_of, unsent_owed
 from gateway.store import Tx
 
 IN_FLIGHT: Final = "refunds_in_flight"
@@ -101,7 +101,7 @@ class RefundRecorder:
         if report.refund is not None and refund is not None:
             payment = self._ours(payment, refund, report.refund)
         outside = outside_success(report) if refund is None else None
-        if outside is not None and 0 < (outside.amount_fen or 0) <= _free_fen(payment):
+        if outside is not None and 0 < (outside.amount_fen or 0) <= payment.left_fen:
             payment = self._others.count(payment, outside, outside.amount_fen or 0, evidence_id=self._evidence_id)
         if payment.amount_refunding_fen > 0:
             self._others.keep(payment, refund, report)
@@ -162,7 +162,7 @@ class RefundRecorder:
 
     def _send_rest(self, payment: Payment) -> Payment:
         """What is still owed goes on under a new number, the old one is spent: nobody else would ask for it."""
-        left_fen = _free_fen(payment)
+        left_fen = payment.left_fen
         if self._spent is None or left_fen == 0:
             return payment
         spent, due_at = self._spent
@@ -178,7 +178,3 @@ class RefundRecorder:
         )
         self._books.tell("refund_issued_again", again, instead_of=spent.id)
         return replace(payment, amount_refunding_fen=payment.amount_refunding_fen + left_fen)
-
-
-def _free_fen(payment: Payment) -> int:
-    return payment.amount_fen - payment.amount_refunded_fen - payment.amount_refunding_fen

@@ -61,7 +61,7 @@ def _request(tx: Tx, deps: Deps, draft: RefundDraft) -> Refund:
         raise Refusal("order_not_paid", "only a paid order is refunded", extra={"order_state": order.state.value})
     if goes_back_outside(deps, payment):
         raise Refusal("refund_offline_only", "this money was collected outside; it goes back where it was paid")
-    left_fen = payment.amount_fen - payment.amount_refunded_fen - payment.amount_refunding_fen
+    left_fen = payment.left_fen
     amount_fen = left_fen if draft.amount_fen is None else draft.amount_fen
     if not 0 < amount_fen <= left_fen:
         raise Refusal("refund_exceeds_payment", "not that much is left to refund", extra={"refundable_fen": left_fen})

@@ -58,9 +58,8 @@ def _issue_again(tx: Tx, deps: Deps, payment: Payment, refund: Refund, actor: st
     """Once: a failed refund that has a successor is over."""
     if any(_replaces(event, refund) for event in tx.events_page(refund.order_id, after=0, limit=_EVENTS_MAX)):
         return "unchanged", "it was issued again"
-    free_fen = payment.amount_fen - payment.amount_refunded_fen - payment.amount_refunding_fen
     order = tx.order(payment.order_id)
-    if order is None or refund.amount_fen > free_fen:
+    if order is None or refund.amount_fen > payment.left_fen:
         raise Refusal("refund_exceeds_payment", "not that much is left to refund")
     if refund.reason is RefundReason.ASKED and _was_asked_for_again(tx, refund):
         return "unchanged", "the app has asked for another refund since"

@@ -13,12 +13,9 @@ from typing import Final
 from gateway.domain.clock import rfc3339
 from gateway.domain.order import Event, Payment, Refund, Task, TaskKind, TaskState
 from gateway.domain.report import ProviderReport, RefundReport, ReportedRefundState
-from gateway.domain.states import REFUND_ARROWS, RefundReason, RefundState
+from gateway.domain.states import OWED, REFUND_ARROWS, RefundState
 from gateway.services.order_change import OrderChange
 from gateway.store import Tx
-
-OWED: Final = frozenset({RefundReason.SURPLUS, RefundReason.LATE})
-"""Money that we have no right to keep: its refund is tried until it has gone back."""
 
 _KIND: Final = "refund_told"
 _PAGE: Final = 500
@@ -61,8 +58,7 @@ def tells_more(payment: Payment, refund: Refund | None, report: ProviderReport) 
     if (report.refunded_total_fen or 0) > payment.amount_refunded_fen:
         return True
     named = outside_success(report) if refund is None else None
-    free_fen = payment.amount_fen - payment.amount_refunded_fen - payment.amount_refunding_fen
-    return named is not None and (named.amount_fen or 0) > free_fen
+    return named is not None and (named.amount_fen or 0) > payment.left_fen
 
 
 def unsent_owed(tx: Tx, payment: Payment) -> tuple[Refund, Task] | None:

@@ -214,12 +214,12 @@ def settings_for(
 ) -> Settings:
     """One account of each provider in the named modes, and two apps that may use all; on demand, other merchants'."""
     accounts = {
-        "wx": _account("wx", "wechatpay", WECHATPAY_MODES[wechatpay](ring)),
-        "ali": _account("ali", "alipay", ALIPAY_MODES[alipay](ring)),
-        "up": _account("up", "unionpay", UNIONPAY_MODES[unionpay](ring)),
-        "icbc": _account("icbc", "bank_icbc", BANK_ICBC_MODES[bank_icbc](ring)),
-        "abc": _account("abc", "bank_abchina", BANK_ABCHINA_MODES[bank_abchina](ring)),
-        "ccb": _account("ccb", "bank_ccb", BANK_CCB_MODES[bank_ccb](ring)),
+        "wx": account_of("wx", "wechatpay", WECHATPAY_MODES[wechatpay](ring)),
+        "ali": account_of("ali", "alipay", ALIPAY_MODES[alipay](ring)),
+        "up": account_of("up", "unionpay", UNIONPAY_MODES[unionpay](ring)),
+        "icbc": account_of("icbc", "bank_icbc", BANK_ICBC_MODES[bank_icbc](ring)),
+        "abc": account_of("abc", "bank_abchina", BANK_ABCHINA_MODES[bank_abchina](ring)),
+        "ccb": account_of("ccb", "bank_ccb", BANK_CCB_MODES[bank_ccb](ring)),
     }
     return Settings(
         database_url=Secret(database_url),
@@ -249,11 +249,12 @@ def _neighbours(accounts: Mapping[str, AccountConfig]) -> dict[str, AccountConfi
     }
 
 
-def _account(name: str, provider: str, values: Values) -> AccountConfig:
+def account_of(name: str, provider: str, values: Values, *, regions: frozenset[str] = frozenset()) -> AccountConfig:
+    """One account with these values, which waits for nobody long."""
     return AccountConfig(
         name=name,
         provider=provider,
-        regions=frozenset(),
+        regions=regions,
         callback_networks=(),
         connect_seconds=1.0,
         answer_seconds=2.0,

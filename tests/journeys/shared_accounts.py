@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway.domain.secret import Secret
-from gateway.settings import AccountConfig, Settings
+from gateway.settings import Settings
 from sandbox.keyring import Keyring
-from tests.journeys.accounts import SANDBOX_URL
+from tests.journeys.accounts import SANDBOX_URL, account_of
 from tests.journeys.world import AMOUNT_FEN, Answer, World
 
 Json = dict[str, Any]
@@ -36,26 +36,14 @@ MODES: Final[Mapping[str, Json]] = {
 def with_shared_account(ring: Keyring, settings: Settings, mode: str = "raw-default", **values: Any) -> Settings:
     """The settings with one account more."""
     identity = json.loads(ring.path("shared_account_identity.json").read_text("ascii"))
-    account = AccountConfig(
-        name=ACCOUNT,
-        provider=PROVIDER,
-        regions=frozenset({REGION}),
-        callback_networks=(),
-        connect_seconds=1.0,
-        answer_seconds=2.0,
-        connections_max=4,
-        ca_file=None,
-        proxy=None,
-        values={
-            "base_url": f"{SANDBOX_URL}/{PROVIDER}",
-            "app_id": identity["app_id"],
-            "app_secret": _file(ring, "app_secret.txt"),
-            "app_private_key": _file(ring, "app_private_key.pem"),
-            "platform_public_keys": [_file(ring, "platform_public_key.pem")],
-            **MODES[mode],
-            **values,
-        },
-    )
+    own = {
+        "base_url": f"{SANDBOX_URL}/{PROVIDER}",
+        "app_id": identity["app_id"],
+        "app_secret": _file(ring, "app_secret.txt"),
+        "app_private_key": _file(ring, "app_private_key.pem"),
+        "platform_public_keys": [_file(ring, "platform_public_key.pem")],
+    }
+    account = account_of(ACCOUNT, PROVIDER, own | MODES[mode] | values, regions=frozenset({REGION}))
     return replace(settings, accounts={**settings.accounts, ACCOUNT: account})
 
 

@@ -16,7 +16,7 @@ from sandbox.front.keys import FrontKeys
 from sandbox.keyring import Keyring
 from sandbox.registry import all_kinds
 from sandbox.simulator import Simulator
-from tests.journeys.accounts import API_KEYS, settings_for
+from tests.journeys.accounts import API_KEYS, account_of, settings_for
 
 AGENT: Final = Agent(
     name="village", code="SIM-01", title="模拟村代办点", kind="village", regions=None, apps=frozenset(API_KEYS)
@@ -49,18 +49,7 @@ def _bank(ring: Keyring) -> AccountConfig:
         "billers": dict(sections[f"accounts.{BANK_ACCOUNT}.billers"]),
         "bank_keys": keys,
     }
-    return AccountConfig(
-        name=BANK_ACCOUNT,
-        provider=str(values.pop("provider")),
-        regions=frozenset(),
-        callback_networks=(),
-        connect_seconds=1.0,
-        answer_seconds=2.0,
-        connections_max=4,
-        ca_file=None,
-        proxy=None,
-        values=values,
-    )
+    return account_of(BANK_ACCOUNT, str(values.pop("provider")), values)
 
 
 def telling(

@@ -141,11 +141,8 @@ class Rig(World):
         answer = self.call(method, path, body, app=app, key=key)
         if answer.status >= 500 and answer.status != 503:
             self.oddities.append(f"{method} {path}: {answer.status} {answer.body}")
-        if (
-            key
-            and answer.status in (200, 201)
-            and self._answers.setdefault(key, hash(repr(answer.body))) != hash(repr(answer.body))
-        ):
+        said = hash(repr(answer.body))
+        if key and answer.status in (200, 201) and self._answers.setdefault(key, said) != said:
             self.oddities.append(f"{method} {path}: one key, two answers: {answer.body}")
         return answer
 
